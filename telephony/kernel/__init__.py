@@ -1,0 +1,1 @@
+"""What every plane stands on: ids, numbers, time, errors, states, store, HTTP conventions."""

@@ -1,0 +1,52 @@
+"""Time, handed to whatever needs it: integer microseconds since the epoch, UTC."""
+
+import time
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+
+class Clock(Protocol):
+    """Where time comes from; tests hand in one that they move by hand."""
+
+    def now(self) -> int:
+        """Return microseconds since the epoch, UTC: what is written down."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go backwards: what intervals are measured with."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        """See `Clock.now`."""
+        return time.time_ns() // 1000
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return time.monotonic()
+
+
+def to_iso(at: int) -> str:
+    """Return ISO 8601 in UTC with six digits, as every ACS client can parse (`%f` refuses seven)."""
+    seconds, microseconds = divmod(at, SECOND)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+    return moment.isoformat(timespec="microseconds")
+
+
+def from_iso(text: str) -> int | None:
+    """Return microseconds of an ISO 8601 time with a zone, or None when `text` is not one."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return None
+    return int(moment.timestamp()) * SECOND + moment.microsecond

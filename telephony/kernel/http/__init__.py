@@ -1,0 +1,1 @@
+"""The HTTP conventions of ACS, once, for every plane."""

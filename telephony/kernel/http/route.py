@@ -1,0 +1,83 @@
+"""What a plane gives to the HTTP application: routes as data, and the request and reply its verbs see."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from telephony.kernel.ids import ResourceId
+
+B = TypeVar("B")
+
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+
+MAX_BODY: Final = 256 * 1024
+"""Bytes a request's body may have unless its route says otherwise: 100 recipients of a long SMS are 30 kB."""
+
+
+class Auth(Enum):
+    """How a caller of a route proves who it is."""
+
+    HMAC = "hmac"  # a resource's access key signs the request (ACS)
+    USER = "user"  # a user's token (chat)
+    ADMIN = "admin"  # an administration key (/admin)
+    NONE = "none"  # health, metrics, CORS preflight
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[B]):
+    """A request that passed every check: authenticated, of a known version, with a decoded body."""
+
+    resource: ResourceId
+    """Whose request it is; for ADMIN routes the all-zero id."""
+    body: B
+    """The decoded body, of the route's `body` type; None when the route takes none."""
+    path: Mapping[str, str] = field(default_factory=dict)
+    """Path parameters, percent-decoded once."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters, `api-version` included."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers; look-ups ignore case."""
+    version: str = ""
+    """The api-version asked for."""
+    request_id: str = ""
+    """Ours, for logs and the timeline."""
+    origin: str = ""
+    """scheme://authority as the client addressed us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers: `body` is anything msgspec encodes, None for an empty body."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json; charset=utf-8"
+    """Sent with a body only. A body of bytes is sent as it is."""
+
+
+Handler = Callable[[Request[Any]], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation."""
+
+    operation: str
+    """Its name in docs, logs and metrics: `sms.send`."""
+    method: str
+    template: str
+    """The path: `/phoneNumbers/{phoneNumber}`; a parameter is a whole segment."""
+    handler: Handler
+    auth: Auth = Auth.HMAC
+    versions: tuple[str, ...] = ()
+    """The api-versions it takes, oldest first; empty: none is asked for."""
+    body: type[msgspec.Struct] | None = None
+    media_types: tuple[str, ...] = (JSON,)
+    max_body: int = MAX_BODY
+    summary: str = ""
+    """One line for the reference."""

@@ -1,0 +1,32 @@
+"""What the writer thread takes: typed jobs."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol, Self, TypeVar
+
+from sqlalchemy import Connection
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+
+class Job(Protocol[T_co]):
+    """One unit of work on the database: any callable that takes the transaction.
+
+    It may run twice (after a neighbour spoiled the group), so it touches nothing but the transaction.
+    """
+
+    def __call__(self, tx: Connection) -> T_co:
+        """Do the work; whatever is raised undoes this job alone and goes to whoever asked."""
+        ...
+
+
+class BatchJob(Job[T], Protocol[T]):
+    """A job that is cheaper in company: the writer hands all of one type in a group over together."""
+
+    order: ClassVar[int]
+    """Where this type stands in a group: lower goes first. Plain jobs stand at 0, in order of arrival."""
+
+    @classmethod
+    def together(cls, tx: Connection, jobs: Sequence[Self]) -> Sequence[T]:
+        """Do the work of all `jobs`, in order; one result each. When it raises, each is run alone."""
+        ...
