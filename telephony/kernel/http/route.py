@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -27,6 +27,15 @@ class Auth(Enum):
     NONE = "none"  # health, metrics, CORS preflight
 
 
+class Role(StrEnum):
+    """What an administration key may do."""
+
+    OWNER = "owner"  # everything
+    OPERATOR = "operator"  # everything but keys and money
+    BILLING = "billing"  # money; sees the rest
+    READ_ONLY = "read-only"  # sees
+
+
 @dataclass(frozen=True, slots=True)
 class Request(Generic[B]):
     """A request that passed every check: authenticated, of a known version, with a decoded body."""
@@ -47,6 +56,10 @@ class Request(Generic[B]):
     """Ours, for logs and the timeline."""
     origin: str = ""
     """scheme://authority as the client addressed us."""
+    user: str | None = None
+    """USER routes: whose token it is, as a raw id."""
+    role: Role | None = None
+    """ADMIN routes: what the key may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,8 @@ class Route:
     """Its name in docs, logs and metrics: `sms.send`."""
     method: str
     template: str
-    """The path: `/phoneNumbers/{phoneNumber}`; a parameter is a whole segment."""
+    """The path: `/phoneNumbers/{phoneNumber}`; a parameter is a whole segment, or all of one before a verb:
+    `/calling/callConnections/{callConnectionId}:play`."""
     handler: Handler
     auth: Auth = Auth.HMAC
     versions: tuple[str, ...] = ()
@@ -81,3 +95,5 @@ class Route:
     max_body: int = MAX_BODY
     summary: str = ""
     """One line for the reference."""
+    roles: tuple[Role, ...] = ()
+    """ADMIN routes: the roles that may; empty: GET for all, the rest for owner and operator."""

@@ -16,6 +16,9 @@ metadata: Final = MetaData(
     }
 )
 
+WORK: Final = {"work": True}
+"""`info=WORK` marks a table whose rows a node works on: it has a nullable `node` column, moved when the node dies."""
+
 Identifier: Final = LargeBinary(16)
 """The type of an id column."""
 
@@ -52,6 +55,7 @@ interactions: Final = Table(
     Column("price", BigInteger),
     Column("currency", String(3)),
     Column("detail", LargeBinary, nullable=False),  # the kind's own struct, as JSON
+    info=WORK,
 )
 """One row a message or call."""
 

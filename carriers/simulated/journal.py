@@ -1,0 +1,116 @@
+"""The journal: what the carrier saw and did, line by line; the witness that the gateway's promises are
+counted against.
+
+A line is a JSON array, see `Entry`. Lines are collected and written once a turn of the event loop: they
+survive any death of the gateway, which is another process; the carrier itself is not killed.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from sms.text import udh
+
+Kind = Literal["bound", "unbound", "submit", "refused", "receipt", "mo", "answered", "given-up", "dropped"]
+"""What happened.
+
+- bound, unbound: an account came or went; `note` is the bind's type, `status` what the bind was answered;
+- submit: a submit_sm was accepted; `status` 0, or UNANSWERED when no response was sent;
+- refused: a submit_sm was answered with the error `status`;
+- receipt, mo: a deliver_sm was sent; `note` is the receipt's stat;
+- answered: a deliver_sm was answered with `status`; UNANSWERED: in vain waited for;
+- given-up, dropped: a deliver_sm had all its tries, or found no place in the queue.
+"""
+
+UNANSWERED: Final = -1
+
+HEAD: Final = 32
+"""Octets of a body that a line shows."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One line."""
+
+    at: int
+    """Microseconds since the epoch, UTC."""
+    kind: Kind
+    system_id: str
+    message_id: str = ""
+    """The carrier's id: of the submit_sm, or of the one that a receipt is about."""
+    source: str = ""
+    destination: str = ""
+    status: int = 0
+    """A command_status, or UNANSWERED."""
+    note: str = ""
+    digest: str = ""
+    """SHA-1 of the body without its header, in hex; compare `digest_of`."""
+    head: str = ""
+    """The body's first octets, in hex."""
+    data_coding: int = 0
+    reference: int | None = None
+    """Of a concatenated text, with `total` and `number`."""
+    total: int = 1
+    number: int = 1
+
+
+def digest_of(body: bytes) -> str:
+    """Return the digest of a body that stands in a journal."""
+    return hashlib.sha1(body, usedforsecurity=False).hexdigest()
+
+
+def describe(payload: bytes, data_coding: int, udhi: bool) -> tuple[str, str, int, int | None, int, int]:
+    """Return the last six fields of an Entry for a payload."""
+    if not udhi:
+        return digest_of(payload), payload[:HEAD].hex(), data_coding, None, 1, 1
+    header, body = udh.split(payload)
+    concat = header.concat
+    if concat is None:
+        return digest_of(body), body[:HEAD].hex(), data_coding, None, 1, 1
+    reference, total, number = concat.reference, concat.total, concat.number
+    return digest_of(body), body[:HEAD].hex(), data_coding, reference, total, number
+
+
+class Journal:
+    """Appends to a file. `add` only collects; whoever owns the event loop calls `flush`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path` for appending; raises OSError when that cannot be."""
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._encoder = msgspec.json.Encoder()
+        self._entries: list[Entry] = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to flush."""
+        return bool(self._entries)
+
+    def add(self, entry: Entry) -> None:
+        """Take a line."""
+        self._entries.append(entry)
+
+    def flush(self) -> None:
+        """Write what was taken. A full disk raises OSError: a witness must not lose a line in silence."""
+        if not self._entries:
+            return
+        lines = memoryview(self._encoder.encode_lines(self._entries))
+        self._entries.clear()
+        while lines:
+            lines = lines[os.write(self._file, lines) :]
+
+    def close(self) -> None:
+        """Write what was taken, and close the file."""
+        self.flush()
+        os.close(self._file)
+
+
+def read(path: Path) -> Iterator[Entry]:
+    """Yield the lines of a journal in order; an unfinished last line is left out."""
+    decoder = msgspec.json.Decoder(Entry)
+    with path.open("rb") as lines:
+        for line in lines:
+            if line.endswith(b"\n"):
+                yield decoder.decode(line)

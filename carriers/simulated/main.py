@@ -1,0 +1,94 @@
+"""The simulated carrier as a process."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from carriers.simulated.control import Control
+from carriers.simulated.journal import Journal
+from carriers.simulated.settings import SimulatedSettings
+from carriers.simulated.smsc import Smsc
+from telephony.kernel.clock import SystemClock
+from telephony.kernel.errors import ConfigurationError
+
+log = structlog.get_logger(__name__)
+
+
+async def serve(
+    settings: SimulatedSettings, *, ready: Callable[[int], None], stop: asyncio.Event | None = None
+) -> None:
+    """Be a carrier until `stop` is set or the task is cancelled, then unbind everybody and close.
+
+    `ready` is called once with the SMSC's port, when everything listens. Raises ConfigurationError when the
+    settings cannot be used: an unknown profile, a port that is taken, a journal that cannot be written.
+    """
+    journal = _open(settings.journal) if settings.journal else None
+    try:
+        smsc = Smsc(settings, clock=SystemClock(), journal=journal)
+        control = Control(smsc, settings.control_port) if settings.control_port is not None else None
+        try:
+            await _listen(settings, smsc, control)
+            log.info(
+                "carrier.ready",
+                host=settings.host,
+                port=smsc.port,
+                control_port=control.port if control else None,
+                accounts=sorted(settings.accounts),
+            )
+            ready(smsc.port)
+            await (stop or asyncio.Event()).wait()
+        finally:
+            if control is not None:
+                await control.stop()
+            await smsc.stop()
+            log.info("carrier.stopped")
+    finally:
+        if journal is not None:
+            journal.close()
+
+
+async def _listen(settings: SimulatedSettings, smsc: Smsc, control: Control | None) -> None:
+    try:
+        await smsc.start()
+    except OSError as error:
+        raise ConfigurationError(
+            f"port: cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another.",
+            target="port",
+        ) from error
+    if control is None:
+        return
+    try:
+        await control.start()
+    except OSError as error:
+        raise ConfigurationError(
+            f"control_port: cannot listen on {settings.control_port}: {error.strerror}. Choose another.",
+            target="control_port",
+        ) from error
+
+
+def _open(path: str) -> Journal:
+    try:
+        return Journal(Path(path))
+    except OSError as error:
+        raise ConfigurationError(
+            f"journal: cannot append to {path}: {error.strerror}.", target="journal"
+        ) from error
+
+
+def run(settings: SimulatedSettings, *, ready: Callable[[int], None] = lambda _port: None) -> None:
+    """Be a carrier until SIGTERM or SIGINT: the whole of the process. Raises what `serve` raises."""
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        gc.freeze()  # what is imported lives as long as the process: collections need not look at it
+        await serve(settings, ready=ready, stop=stop)
+
+    uvloop.run(main())

@@ -1,0 +1,1 @@
+"""Text messages: their life, their encoding, and SMPP."""

@@ -1,0 +1,106 @@
+"""Administration of messages: look them up, see the links."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from sms.message import from_wire_id
+from sms.smpp.link import LinkStatus
+from sms.states import MessageState
+from sms.store.queries import MAX_FOUND, Find, MessageList, Search
+from telephony.kernel.errors import InvalidRequest, NotFound
+from telephony.kernel.http.paging import next_link, page_of
+from telephony.kernel.http.route import Auth, Reply, Request, Route
+from telephony.kernel.ids import InteractionId, ResourceId, from_text
+from telephony.kernel.store import Store
+
+DEFAULT_SIZE: Final = 50
+"""Messages a page unless the query says."""
+
+
+class LinkList(Struct, frozen=True):
+    """Every link of the node that answers."""
+
+    value: tuple[LinkStatus, ...]
+
+
+def routes(store: Store, links: Callable[[], Sequence[LinkStatus]]) -> list[Route]:
+    """Return the administration's operations on messages and links."""
+
+    async def list_messages(request: Request[None]) -> Reply:
+        size = page_of(request.query, default=DEFAULT_SIZE, ceiling=MAX_FOUND).size
+        search = Search(
+            resource=_resource(request),
+            peer=request.query.get("peer"),
+            own=request.query.get("own"),
+            direction=_one_of(request, "direction", ("inbound", "outbound")),
+            state=_one_of(request, "state", tuple(state.value for state in MessageState)),
+            before=_before(request.query.get("before")),
+            limit=size,
+        )
+        found = await store.read(search)
+        path = f"/admin/resources/{request.path['resource']}/messages"
+        full = len(found) == size
+        link = next_link(path, request.query, before=found[-1].message_id) if full else None
+        return Reply(200, MessageList(tuple(found), link))
+
+    async def get_message(request: Request[None]) -> Reply:
+        identifier = from_wire_id(request.path["messageId"])
+        view = None if identifier is None else await store.read(Find(_resource(request), identifier))
+        if view is None:
+            raise NotFound("There is no such message.", target="messageId")
+        return Reply(200, view)
+
+    async def list_links(_: Request[None]) -> Reply:
+        return Reply(200, LinkList(tuple(links())))
+
+    return [
+        Route(
+            operation="admin.messages.list",
+            method="GET",
+            template="/admin/resources/{resource}/messages",
+            handler=list_messages,
+            auth=Auth.ADMIN,
+            summary="Search messages, newest first: peer, own, direction, state, before, top.",
+        ),
+        Route(
+            operation="admin.messages.get",
+            method="GET",
+            template="/admin/resources/{resource}/messages/{messageId}",
+            handler=get_message,
+            auth=Auth.ADMIN,
+            summary="One message with its parts and its timeline.",
+        ),
+        Route(
+            operation="admin.links.list",
+            method="GET",
+            template="/admin/links",
+            handler=list_links,
+            auth=Auth.ADMIN,
+            summary="The SMPP links of this node and how they do.",
+        ),
+    ]
+
+
+def _resource(request: Request[None]) -> ResourceId:
+    identifier = from_text(request.path["resource"])
+    if identifier is None:
+        raise NotFound("There is no such resource.", target="resource")
+    return ResourceId(identifier)
+
+
+def _before(text: str | None) -> InteractionId | None:
+    if text is None:
+        return None
+    identifier = from_wire_id(text)
+    if identifier is None:
+        raise InvalidRequest("before: It must be the id of a message.", target="before")
+    return identifier
+
+
+def _one_of(request: Request[None], name: str, allowed: Sequence[str]) -> str | None:
+    value = request.query.get(name)
+    if value is not None and value not in allowed:
+        raise InvalidRequest(f"{name}: It must be one of {', '.join(allowed)}.", target=name)
+    return value

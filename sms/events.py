@@ -1,0 +1,68 @@
+"""What applications are told: SMSReceived and SMSDeliveryReportReceived (Event Grid schema, Microsoft.Communication).
+
+Field names are camelCase and numbers keep their plus; Azure's own examples are of two minds about both.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from telephony.events.event import Event
+from telephony.kernel import ids
+
+RECEIVED: Final = "Microsoft.Communication.SMSReceived"
+DELIVERY_REPORT: Final = "Microsoft.Communication.SMSDeliveryReportReceived"
+
+
+class ReceivedSms(Struct, frozen=True, rename="camel"):
+    """AcsSmsReceivedEventData."""
+
+    message_id: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    message: str
+    received_timestamp: str
+    segment_count: int
+
+
+class DeliveryAttempt(Struct, frozen=True, rename="camel"):
+    """AcsSmsDeliveryAttempt."""
+
+    timestamp: str
+    segments_succeeded: int
+    segments_failed: int
+
+
+class DeliveryReport(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """AcsSmsDeliveryReportReceivedEventData."""
+
+    message_id: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    delivery_status: str
+    """Delivered | Failed."""
+    delivery_status_details: str
+    delivery_attempts: tuple[DeliveryAttempt, ...]
+    received_timestamp: str
+    tag: str | None = None
+
+
+def received_event(at: int, data: ReceivedSms) -> Event:
+    """Return the event of an inbound message."""
+    return _event(RECEIVED, at, data.to, msgspec.json.encode(data))
+
+
+def delivery_report_event(at: int, data: DeliveryReport) -> Event:
+    """Return the event of a message's end."""
+    return _event(DELIVERY_REPORT, at, data.from_, msgspec.json.encode(data))
+
+
+def _event(kind: str, at: int, own: str, data: bytes) -> Event:
+    return Event(
+        id=ids.to_text(ids.new_id(at)),
+        type=kind,
+        subject=f"/phonenumber/{own.removeprefix('+')}",
+        time=at,
+        data=msgspec.Raw(data),
+    )

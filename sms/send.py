@@ -1,0 +1,169 @@
+"""The verb behind ACS's Sms send: from a request to messages on disk."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sms.message import Outbound, SmsDetail, wire_id
+from sms.settings import SmsSettings
+from sms.store.accept import Accepted, AcceptMessages, NewMessage
+from sms.text.encoding import count
+from telephony.kernel import ids
+from telephony.kernel.clock import DAY, Clock
+from telephony.kernel.e164 import parse_e164
+from telephony.kernel.errors import InvalidRequest, LimitReached, Unauthorized
+from telephony.kernel.http.repeatability import Pair
+from telephony.kernel.ids import InteractionId, NodeId, ResourceId
+from telephony.kernel.store import Store
+from telephony.numbers.directory import NumberDirectory
+
+BACKLOG_RETRY_SECONDS: Final = 2.0
+"""When to come back while too much is waiting for the carriers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom to send to, with the idempotency id if there was one."""
+
+    to: str
+    repeat: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one recipient; `message_id` as ACS spells it."""
+
+    to: str
+    status: int
+    message_id: str | None = None
+    repeatability: str | None = None
+    """accepted | rejected, for recipients with an idempotency id."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the sender asked for beyond the text."""
+
+    report: bool = False
+    tag: str | None = None
+    report_seconds: int = 0
+
+
+class SendSms:
+    """Accept messages for sending.
+
+    `offer` hands committed messages to their carrier's dispatcher, `backlog` counts what waits for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        node: NodeId,
+        numbers: NumberDirectory,
+        settings: SmsSettings,
+        offer: Callable[[str, Sequence[Outbound]], None],
+        backlog: Callable[[str], int],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._node = node
+        self._numbers = numbers
+        self._settings = settings
+        self._offer = offer
+        self._backlog = backlog
+
+    async def __call__(
+        self,
+        resource: ResourceId,
+        sender: str,
+        recipients: Sequence[Recipient],
+        text: str,
+        options: Options,
+        request_id: str,
+    ) -> list[Result]:
+        """Return a result for each recipient, in order, once every message is on disk.
+
+        Raises Unauthorized when the sender is not the resource's number, InvalidRequest when no recipient is a
+        number or the text cannot be sent, LimitReached when too much is waiting, Unavailable when the store is
+        away: then nothing was accepted.
+        """
+        owned = await self._numbers.find(sender)
+        if owned is None or owned.resource != resource:
+            raise Unauthorized("The sender is not a phone number of this resource.", target="from")
+        alphabet, segments = count(text)
+        if not any(parse_e164(recipient.to) for recipient in recipients):
+            raise InvalidRequest("Invalid To phone number format.", target="smsRecipients")
+        if self._backlog(owned.carrier) >= self._settings.max_backlog:
+            raise LimitReached(
+                f"{self._settings.max_backlog} messages are waiting for the carrier (sms.max_backlog).",
+                limit="sms.max_backlog",
+                retry_after=BACKLOG_RETRY_SECONDS,
+            )
+        detail = SmsDetail(
+            segments=segments,
+            alphabet=alphabet.value,
+            tag=options.tag,
+            report=options.report,
+            report_seconds=options.report_seconds,
+        )
+        now = self._clock.now()
+        body = text.encode()
+        fresh = [
+            NewMessage(
+                resource,
+                InteractionId(ids.new_id(now)),
+                sender,
+                recipient.to,
+                owned.carrier,
+                body,
+                detail,
+                recipient.repeat,
+            )
+            for recipient in recipients
+            if parse_e164(recipient.to) is not None
+        ]
+        accepted = await self._store.write(
+            AcceptMessages(
+                self._node,
+                now,
+                request_id,
+                self._settings.validity_seconds,
+                now + self._settings.body_days * DAY,
+                fresh,
+            )
+        )
+        self._offer(
+            owned.carrier,
+            [
+                Outbound(
+                    message.resource, message.id, message.own, message.peer, text, owned.carrier, now,
+                    options.report_seconds,
+                )
+                for message, answer in zip(fresh, accepted, strict=True)
+                if answer.id is not None and not answer.repeated
+            ],
+        )
+        answers = iter(accepted)
+        return [
+            _result(recipient, next(answers)) if parse_e164(recipient.to) is not None else _malformed(recipient)
+            for recipient in recipients
+        ]
+
+
+def _malformed(recipient: Recipient) -> Result:
+    return Result(recipient.to, 400, error="Invalid To phone number format.")
+
+
+def _result(recipient: Recipient, answer: Accepted) -> Result:
+    if answer.id is None:
+        return Result(
+            recipient.to,
+            412,
+            repeatability="rejected",
+            error=answer.refused,
+        )
+    repeatability = "accepted" if recipient.repeat is not None else None
+    return Result(recipient.to, 202, wire_id(answer.id, "outbound"), repeatability)

@@ -1,0 +1,22 @@
+"""What an operator may set about messages."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class SmsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Messages: how long they live, how many may wait."""
+
+    validity_seconds: Annotated[int, Meta(ge=60, le=7 * 86400)] = 86400
+    """How long a message that cannot be submitted is kept before it expires."""
+    report_seconds: Annotated[int, Meta(ge=60, le=7 * 86400)] = 2 * 86400
+    """How long a receipt may take, unless the request says otherwise."""
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 8
+    """Tries of a part that the carrier refuses for the moment; being throttled does not count."""
+    max_backlog: Annotated[int, Meta(ge=1)] = 500_000
+    """Messages of one node that may wait for the carriers; beyond, requests get 429."""
+    max_in_memory: Annotated[int, Meta(ge=100)] = 20_000
+    """Messages waiting in memory; the rest waits in the store only."""
+    body_days: Annotated[int, Meta(ge=0)] = 30
+    """How long texts are kept. What was sent when, and what became of it, is kept longer."""

@@ -1,0 +1,152 @@
+"""What both ends have in common around a session: an asyncio protocol that moves octets and keeps time.
+
+Everything queued in one turn of the event loop leaves in one write. While the peer does not read, we do not read
+either: it is silent then, and the session closes it after two enquire_link periods as it does a dead one.
+"""
+
+import asyncio
+from abc import abstractmethod
+from typing import Final
+
+from sms.smpp.events import Closed, Event
+from sms.smpp.session import Session
+from telephony.kernel.clock import Clock
+
+WRITE_HIGH_WATER: Final = 256 * 1024
+"""Octets that may wait in our buffer before the peer counts as a slow reader: more than a window of 1,000
+submit_sm, so that an orderly peer never gets there."""
+
+LINGER_SECONDS: Final = 2.0
+"""How long the last octets may take to leave before the connection is cut."""
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection with its session. Subclasses say what events mean."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self.session = session
+        self.clock = clock
+        self.paused = False
+        """Whether the peer reads too slowly to be written to."""
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the connection is gone."""
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._flush_due = False
+
+    @abstractmethod
+    def happened(self, event: Event) -> None:
+        """Take one event but `Closed`. Must not raise."""
+
+    @abstractmethod
+    def ended(self, event: Closed) -> None:
+        """Take the last event. Must not raise."""
+
+    def batch_done(self) -> None:
+        """Learn that every event of one read or tick was handed over, or that writing may go on."""
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        self._on_timer()
+        self.flush_soon()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self.take(self.session.receive_data(data, self.clock.monotonic()))
+
+    def eof_received(self) -> bool:
+        """Close on end of file: SMPP has no use for half a connection."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        reason = "connection lost" if exc is None else f"connection lost: {exc or type(exc).__name__}"
+        self.take(self.session.connection_lost(reason))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport = None
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self.paused = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self.paused = False
+        if self._transport is not None:
+            self._transport.resume_reading()
+        self.batch_done()
+
+    # Ours
+
+    def take(self, events: list[Event]) -> None:
+        """Hand events over in order, then send what they led to."""
+        for event in events:
+            if isinstance(event, Closed):
+                self.ended(event)
+                self._shut(event)
+            else:
+                self.happened(event)
+        if events:
+            self.batch_done()
+        if self.session.has_output:
+            self.flush_soon()
+
+    def flush_soon(self) -> None:
+        """Send what is queued at the end of this turn of the loop."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def peer(self) -> str:
+        """Return the peer's address, or an empty text."""
+        name = None if self._transport is None else self._transport.get_extra_info("peername")
+        return str(name[0]) if name else ""
+
+    def tick(self) -> None:
+        """Do what is due now: called when the state changed in a way that moves deadlines nearer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._on_timer()
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._transport is not None and self.session.has_output:
+            self._transport.write(self.session.data_to_send())
+
+    def _on_timer(self) -> None:
+        now = self.clock.monotonic()
+        self.take(self.session.tick(now))
+        deadline = self.session.next_timeout()
+        if deadline is not None:
+            # a request sent after this has its deadline no sooner than one response time from now
+            pause = min(deadline - now, self.session.timers.response)
+            self._timer = self._loop.call_later(max(pause, 0.0), self._on_timer)
+
+    def _shut(self, event: Closed) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        if not event.flush or self.paused:
+            transport.abort()
+            return
+        self._flush()
+        transport.close()
+        if not self.closed.done():  # close() waits for the buffer to drain, which a peer can delay for ever
+            cut = self._loop.call_later(LINGER_SECONDS, transport.abort)
+            self.closed.add_done_callback(lambda _: cut.cancel())

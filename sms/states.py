@@ -1,0 +1,55 @@
+"""The life of a message as two tables. No transition stands anywhere else."""
+
+from enum import Enum
+from typing import Final
+
+from telephony.kernel.states import Machine
+
+
+class MessageState(Enum):
+    """Where a message is. The values stand in the store."""
+
+    ACCEPTED = "accepted"  # on disk, nothing sent yet
+    SUBMITTING = "submitting"  # parts may be on the wire; after a crash nobody knows
+    SUBMITTED = "submitted"  # the carrier took every part
+    DELIVERED = "delivered"  # the receipts say so
+    FAILED = "failed"  # the carrier refused it, or a receipt says so
+    EXPIRED = "expired"  # its validity ran out, here or at the carrier
+    UNREPORTED = "unreported"  # the carrier took it, no receipt came in time
+    RECEIVED = "received"  # inbound, on disk
+
+
+class MessageEvent(Enum):
+    """What can happen to a message."""
+
+    CLAIM = "claim"  # the dispatcher is about to send it
+    SUBMIT = "submit"  # the last part was taken by the carrier
+    REFUSE = "refuse"  # the carrier refused a part for good
+    DELIVER = "deliver"  # the last part's receipt: delivered
+    FAIL = "fail"  # a part's receipt: not delivered
+    EXPIRE = "expire"  # validity ran out
+    GIVE_UP = "give up"  # the time for receipts ran out
+
+
+_S = MessageState
+_E = MessageEvent
+
+OUTBOUND: Final = Machine(
+    "outbound message",
+    _S.ACCEPTED,
+    {
+        (_S.ACCEPTED, _E.CLAIM): _S.SUBMITTING,
+        (_S.ACCEPTED, _E.EXPIRE): _S.EXPIRED,
+        (_S.SUBMITTING, _E.SUBMIT): _S.SUBMITTED,
+        (_S.SUBMITTING, _E.REFUSE): _S.FAILED,
+        (_S.SUBMITTING, _E.EXPIRE): _S.EXPIRED,
+        (_S.SUBMITTED, _E.DELIVER): _S.DELIVERED,
+        (_S.SUBMITTED, _E.FAIL): _S.FAILED,
+        (_S.SUBMITTED, _E.EXPIRE): _S.EXPIRED,
+        (_S.SUBMITTED, _E.GIVE_UP): _S.UNREPORTED,
+    },
+)
+"""An outbound message."""
+
+INBOUND: Final = Machine("inbound message", _S.RECEIVED, {})
+"""An inbound message is over as soon as it is on disk; what follows is the webhook's life."""

@@ -1,0 +1,1 @@
+"""The messages in the store: their tables, and every job and query on them."""

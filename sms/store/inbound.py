@@ -1,0 +1,123 @@
+"""The job that keeps an inbound message; the carrier is answered after its commit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from sms.events import ReceivedSms, received_event
+from sms.message import KIND, SmsDetail, wire_id
+from sms.states import INBOUND
+from sms.store.finish import IN_CLAUSE, Finisher
+from sms.store.rows import interaction_row
+from telephony.events.event import Event
+from telephony.kernel import ids
+from telephony.kernel.clock import to_iso
+from telephony.kernel.ids import InteractionId, ResourceId
+from telephony.kernel.store.bulk import insert_rows
+from telephony.kernel.store.schema import bodies, interactions
+from telephony.kernel.store.timeline import Entry, append_many
+from telephony.numbers.store import numbers
+
+
+@dataclass(frozen=True, slots=True)
+class InboundSms:
+    """A message as it came in."""
+
+    carrier: str
+    link: str
+    at: int
+    own: str
+    """The number it was sent to."""
+    peer: str
+    """Whoever sent it."""
+    text: str
+    alphabet: str
+    segments: int = 1
+
+
+@dataclass(slots=True)
+class RecordInbound:
+    """Keep inbound messages of numbers that somebody owns: by default nothing is let in."""
+
+    finisher: Finisher
+    body_until: int
+    messages: Sequence[InboundSms]
+
+    def __call__(self, tx: Connection) -> tuple[Finisher, list[InteractionId | None]]:
+        """Return the finisher and an id for each message, None for a number that nobody owns."""
+        self.finisher.deliveries.clear()
+        owners = _owners(tx, {message.own for message in self.messages})
+        kept: list[InteractionId | None] = []
+        rows: list[tuple[object, ...]] = []
+        texts: list[tuple[object, ...]] = []
+        entries: list[Entry] = []
+        events: list[tuple[ResourceId, InteractionId, Event]] = []
+        for message in self.messages:
+            resource = owners.get(message.own)
+            if resource is None:
+                kept.append(None)
+                continue
+            identifier = InteractionId(ids.new_id(message.at))
+            kept.append(identifier)
+            detail = SmsDetail(segments=message.segments, alphabet=message.alphabet)
+            rows.append(_row(resource, identifier, message, detail))
+            texts.append((resource, identifier, message.text.encode(), self.body_until))
+            data = {"link": message.link, "carrier": message.carrier, "segments": message.segments}
+            entries.append(
+                Entry(
+                    resource, identifier, message.at, self.finisher.node, f"link:{message.link}", "message.received", data
+                )
+            )
+            events.append((resource, identifier, _event(identifier, message)))
+        insert_rows(tx, interactions, rows)
+        insert_rows(tx, bodies, texts)
+        append_many(tx, entries)
+        self.finisher.publish(tx, events)
+        return self.finisher, kept
+
+
+def _owners(tx: Connection, wanted: set[str]) -> Mapping[str, ResourceId]:
+    found: dict[str, ResourceId] = {}
+    listed = sorted(wanted)
+    for start in range(0, len(listed), IN_CLAUSE):
+        query = select(numbers.c.number, numbers.c.resource).where(
+            numbers.c.number.in_(listed[start : start + IN_CLAUSE])
+        )
+        found.update({number: resource for number, resource in tx.execute(query)})
+    return found
+
+
+def _row(
+    resource: ResourceId, identifier: InteractionId, message: InboundSms, detail: SmsDetail
+) -> tuple[object, ...]:
+    return interaction_row(
+        resource=resource,
+        id=identifier,
+        kind=KIND,
+        direction="inbound",
+        state=INBOUND.initial.value,
+        version=1,
+        own=message.own,
+        peer=message.peer,
+        carrier=message.carrier,
+        created=message.at,
+        updated=message.at,
+        ended=message.at,
+        detail=msgspec.json.encode(detail),
+    )
+
+
+def _event(identifier: InteractionId, message: InboundSms) -> Event:
+    return received_event(
+        message.at,
+        ReceivedSms(
+            message_id=wire_id(identifier, "inbound"),
+            from_=message.peer,
+            to=message.own,
+            message=message.text,
+            received_timestamp=to_iso(message.at),
+            segment_count=message.segments,
+        ),
+    )

@@ -1,0 +1,37 @@
+"""The tables only messages need; the interaction, the text and the timeline stand in the kernel's."""
+
+from typing import Final
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
+
+from telephony.kernel.store import Identifier, Microseconds, metadata
+
+parts: Final = Table(
+    "message_parts",
+    metadata,
+    Column("resource", Identifier, primary_key=True),
+    Column("message", Identifier, primary_key=True),
+    Column("part", Integer, primary_key=True),  # 1..255
+    Column("carrier", String(64), nullable=False),
+    Column("remote_id", String(65), nullable=False),  # message_id of submit_sm_resp, SMPP 3.4 §5.2.23
+    Column("link", String(64), nullable=False),
+    Column("state", String(16), nullable=False),  # submitted | delivered | failed | expired
+    Column("submitted", Microseconds, nullable=False),
+    Column("reported", Microseconds),
+    sqlite_with_rowid=False,
+)
+"""One row a part that a carrier took: what a receipt is matched against."""
+
+Index("message_parts_receipt", parts.c.carrier, parts.c.remote_id)
+
+early_receipts: Final = Table(
+    "early_receipts",
+    metadata,
+    Column("carrier", String(64), primary_key=True),
+    Column("remote_id", String(65), primary_key=True),
+    Column("id", Identifier, primary_key=True),
+    Column("receipt", LargeBinary, nullable=False),  # JSON
+    Column("expires", Microseconds, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""Receipts that came before the response they belong to; a carrier's, so no resource is known yet."""

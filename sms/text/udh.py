@@ -1,0 +1,87 @@
+"""The user data header: information elements before the text of a part (3GPP TS 23.040 §9.2.3.24)."""
+
+from typing import Final
+
+from msgspec import Struct
+
+CONCAT_8: Final = 0x00
+"""Concatenation with an 8-bit reference (§9.2.3.24.1)."""
+CONCAT_16: Final = 0x08
+"""Concatenation with a 16-bit reference (§9.2.3.24.8)."""
+
+CONCAT_8_LENGTH: Final = 6
+"""Bytes of a header that holds nothing but CONCAT_8: 05 00 03 reference total number."""
+
+_CONCAT_8_PREFIX: Final = bytes((CONCAT_8_LENGTH - 1, CONCAT_8, 3))
+
+
+class Concat(Struct, frozen=True, gc=False):
+    """Which part of which text this is.
+
+    Parts belong together when addresses, reference, total and width agree.
+    """
+
+    reference: int
+    total: int
+    """1 to 255."""
+    number: int
+    """1 to `total`."""
+    wide: bool = False
+    """Whether the reference has 16 bits."""
+
+
+class Header(Struct, frozen=True, gc=False):
+    """What stood before the text."""
+
+    elements: tuple[tuple[int, bytes], ...] = ()
+    """Every information element as it came: identifier and data."""
+    concat: Concat | None = None
+    raw: bytes = b""
+    """The header's bytes with its length octet; empty when there was none."""
+
+
+NO_HEADER: Final = Header()
+
+
+def concat_header(reference: int, total: int, number: int) -> bytes:
+    """Return the header of a part. All three are octets; the reference is taken modulo 256."""
+    return _CONCAT_8_PREFIX + bytes((reference & 0xFF, total, number))
+
+
+def split(payload: bytes) -> tuple[Header, bytes]:
+    """Return the header and what follows it; every input has both.
+
+    - a length octet that reaches past the payload: there is no header, the whole payload follows;
+    - elements that do not fill the header exactly: the header is ignored but cut off (§9.2.3.24: "the whole
+      User Data Header shall be ignored"); `raw` keeps it;
+    - the last of several concatenation elements counts (§9.2.3.24: "the last occurring IE shall be used");
+      one of total 0, number 0 or number past total is ignored (§9.2.3.24.1).
+    """
+    if not payload or payload[0] >= len(payload):
+        return NO_HEADER, payload
+    end = 1 + payload[0]
+    raw = payload[:end]
+    elements: list[tuple[int, bytes]] = []
+    concat: Concat | None = None
+    at = 1
+    while at < end:
+        start = at + 2
+        if start > end or (after := start + payload[at + 1]) > end:
+            return Header(raw=raw), payload[end:]
+        identifier, data = payload[at], payload[start:after]
+        elements.append((identifier, data))
+        concat = _concat(identifier, data) or concat
+        at = after
+    return Header(tuple(elements), concat, raw), payload[end:]
+
+
+def _concat(identifier: int, data: bytes) -> Concat | None:
+    if identifier == CONCAT_8 and len(data) == 3:
+        reference, total, number = data
+    elif identifier == CONCAT_16 and len(data) == 4:
+        reference, total, number = data[0] << 8 | data[1], data[2], data[3]
+    else:
+        return None
+    if not 1 <= number <= total:
+        return None
+    return Concat(reference, total, number, identifier == CONCAT_16)

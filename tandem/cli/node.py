@@ -1,0 +1,99 @@
+"""`tandem run` and the processes of a node that it starts."""
+
+import os
+import sys
+from pathlib import Path
+
+from tandem.cli.options import ConfigFile, Data, Host, Port, Settings, fail, flags, loaded
+from tandem.config.load import Loaded
+from tandem.config.tree import Configuration
+from tandem.supervisor.spec import ChildSpec, Ready, Restart, encode
+from telephony.kernel.errors import ConfigurationError
+
+GATEWAY_STOP_SECONDS = 20.0
+"""The gateway answers what it took, unbinds and commits before it ends."""
+
+
+def run(
+    config: ConfigFile = None,
+    settings: Settings = None,
+    data: Data = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Run a node: everything it consists of, until Ctrl-C."""
+    found = loaded(config, settings, data=data, host=host, port=port)
+    arguments = _arguments(found, flags(settings, data=data, host=host, port=port))
+    listing = encode(children(found.configuration, [sys.executable, "-m", "tandem"], arguments))
+    incoming, outgoing = os.pipe()
+    os.write(outgoing, listing)  # a few kB: a pipe holds 64
+    os.close(outgoing)
+    os.set_inheritable(incoming, True)
+    log = found.configuration.log
+    options = ["--json-log"] * (log.format == "json") + ["--quiet"] * (log.level in ("warning", "error"))
+    sys.stdout.flush()
+    os.execv(  # noqa: S606 - the supervisor takes this process over, without what was imported here
+        sys.executable, [sys.executable, "-m", "tandem.supervisor", "--children-fd", str(incoming), *options]
+    )
+
+
+def children(configuration: Configuration, program: list[str], arguments: list[str]) -> list[ChildSpec]:
+    """Return the processes that make up a node of this configuration, in order of their start."""
+
+    def argv(command: str) -> tuple[str, ...]:
+        return (*program, command, *arguments)
+
+    specs = [ChildSpec("gateway", argv("gateway"), stop_order=1, stop_seconds=GATEWAY_STOP_SECONDS)]
+    if configuration.simulated_runs():
+        # Last to stop: what the gateway has in flight can still be answered.
+        specs.insert(
+            0, ChildSpec("simulated-carrier", argv("simulated-carrier"), stop_order=2, stop_seconds=5.0)
+        )
+    after = tuple(spec.name for spec in specs)
+    return [
+        *specs,
+        ChildSpec("welcome", argv("welcome"), Restart.NEVER, Ready.STARTED, after, stop_seconds=2.0),
+    ]
+
+
+def _arguments(found: Loaded, set_by_flags: dict[str, str]) -> list[str]:
+    """Return the options by which a child loads the same configuration."""
+    arguments = [] if found.file is None else ["--config", str(found.file)]
+    for key, value in set_by_flags.items():
+        arguments += ["--set", f"{key}={value}"]
+    return arguments
+
+
+def gateway(config: ConfigFile = None, settings: Settings = None) -> None:
+    """Run the gateway process alone."""
+    configuration = _begin(config, settings)
+    from tandem.gateway import run as run_gateway
+
+    try:
+        run_gateway(configuration)
+    except ConfigurationError as error:
+        fail(error.message)
+
+
+def simulated_carrier(config: ConfigFile = None, settings: Settings = None) -> None:
+    """Run the simulated carrier alone."""
+    configuration = _begin(config, settings)
+    from carriers.simulated.main import run as run_simulated
+
+    run_simulated(configuration.simulated)
+
+
+def welcome(config: ConfigFile = None, settings: Settings = None) -> None:
+    """Show how to reach the node; on its first start send a message through it."""
+    configuration = _begin(config, settings)
+    from tandem.welcome import run as run_welcome
+
+    run_welcome(configuration)
+
+
+def _begin(file: Path | None, settings: list[str] | None) -> Configuration:
+    from telephony.kernel import log
+
+    configuration = loaded(file, settings).configuration
+    log.configure(configuration.log)
+    return configuration

@@ -1,0 +1,142 @@
+"""The tree: every setting there is. The only place where the planes' settings meet.
+
+Complete without any file. Units stand in the names or beside the fields.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from carriers.model.carrier import Carrier, Port, SmppLink
+from carriers.simulated.settings import SimulatedAccount, SimulatedSettings
+from carriers.simulated.settings import check as check_simulated
+from sms.settings import SmsSettings
+from tandem.config.build import DatabaseUrl
+from telephony.kernel.errors import ConfigurationError
+from telephony.kernel.http.outbound_addresses import OutboundSettings
+from telephony.kernel.log import LogSettings
+from telephony.kernel.secret import Secret
+
+DATABASE_FILE: Final = "tandem.db"
+MASTER_KEY_FILE: Final = "master-key"
+
+SIMULATED: Final = "simulated"
+SIMULATED_LINK: Final = "simulated-1"
+SIMULATED_SYSTEM_ID: Final = "tandem"
+"""The account of the simulated carrier when none is configured, and its password: on the loopback only."""
+
+ANY_HOST: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+"""Addresses to listen on that nobody can connect to by that name."""
+
+
+class SimulatedCarrier(SimulatedSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The carrier inside, and whether there is one."""
+
+    enabled: bool | None = None
+    """Unset: when there is no other carrier, or one that says it is this one."""
+
+
+class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that can be set."""
+
+    data: Path = Path("var")
+    """Folder of everything that the node keeps; made when missing."""
+    host: str = "127.0.0.1"
+    """Address that HTTPS listens on; `0.0.0.0` for all."""
+    port: Port = 8443
+    """TCP port of HTTPS."""
+    authorities: tuple[Annotated[str, Meta(pattern=r"^[^\s/:]+:[0-9]+$")], ...] = ()
+    """`host:port` under which clients reach the first resource. Empty: `host` and `port`."""
+    database: DatabaseUrl = DatabaseUrl("")
+    """`postgresql://user:password@host/name`. Empty: SQLite, in the data folder."""
+    master_key: Secret = Secret("")
+    """What seals the resources' keys in the store, base64 of 32 bytes. Empty: read from `master_key_file`."""
+    master_key_file: Path | None = None
+    """File of the master key; made when missing. Empty: `master-key` in the data folder."""
+    log: LogSettings = LogSettings()
+    outbound: OutboundSettings = OutboundSettings()
+    sms: SmsSettings = SmsSettings()
+    carriers: dict[str, Carrier] = {}
+    """Carriers by name. None: the simulated one."""
+    simulated: SimulatedCarrier = SimulatedCarrier()
+
+    def __post_init__(self) -> None:
+        url = self.database.reveal()
+        if url and not url.startswith(
+            ("postgresql://", "postgresql+psycopg://", "postgres://", "sqlite:///")
+        ):
+            raise ValueError("database: expected postgresql://user:password@host/name or sqlite:///file")
+
+    def database_url(self) -> str:
+        """Return the database's address as the store takes it, password included."""
+        url = self.database.reveal()
+        if not url:
+            return f"sqlite:///{self.data.absolute() / DATABASE_FILE}"
+        scheme, _, rest = url.partition("://")
+        return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+
+    def master_key_path(self) -> Path:
+        """Return the file that holds the master key, whether it exists or not."""
+        return self.master_key_file or self.data / MASTER_KEY_FILE
+
+    def own_authorities(self) -> tuple[str, ...]:
+        """Return under which `host:port` the first resource is reached, at least one."""
+        host = "127.0.0.1" if self.host in ANY_HOST else self.host
+        return self.authorities or (f"{host}:{self.port}",)
+
+    def simulated_runs(self) -> bool:
+        """Tell whether the simulated carrier runs on this node."""
+        if self.simulated.enabled is not None:
+            return self.simulated.enabled
+        return not self.carriers or any(carrier.simulated for carrier in self.carriers.values())
+
+
+def completed(configuration: Configuration) -> Configuration:
+    """Return the configuration with what follows from the rest: a link to the simulated carrier.
+
+    Raises ConfigurationError when parts do not fit together.
+    """
+    if not configuration.simulated_runs():
+        return configuration
+    simulated = configuration.simulated
+    if not simulated.accounts:
+        if not _is_loopback(simulated.host):
+            raise ConfigurationError(
+                f"simulated.accounts: needed, because others can reach {simulated.host}; "
+                'expected one at least, such as accounts.me.password = "8 octets"'
+            )
+        account = SimulatedAccount(password=Secret(SIMULATED_SYSTEM_ID))
+        simulated = msgspec.structs.replace(simulated, accounts={SIMULATED_SYSTEM_ID: account})
+    try:
+        check_simulated(simulated)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"simulated.{error.message}") from error
+    carriers = configuration.carriers
+    if not any(carrier.simulated for carrier in carriers.values()):
+        if SIMULATED in carriers:
+            raise ConfigurationError(
+                f"carriers.{SIMULATED}: the name of the simulated carrier; choose another"
+            )
+        carriers = {**carriers, SIMULATED: _carrier_to(simulated)}
+    return msgspec.structs.replace(configuration, simulated=simulated, carriers=carriers)
+
+
+def _carrier_to(simulated: SimulatedCarrier) -> Carrier:
+    if simulated.port == 0:
+        raise ConfigurationError(
+            "simulated.port: expected a number from 1 to 65535: the gateway connects there"
+        )
+    system_id, account = next(iter(simulated.accounts.items()))
+    host = "127.0.0.1" if simulated.host in ANY_HOST else simulated.host
+    link = SmppLink(host=host, port=simulated.port, system_id=system_id, password=account.password)
+    return Carrier(smpp={SIMULATED_LINK: link}, simulated=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,148 @@
+"""The listening sockets: aiohttp's protocol under our ceilings, and an end without a cut answer."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from tandem.http.application import Application
+
+log = structlog.get_logger(__name__)
+
+BACKLOG: Final = 1024
+"""Connections that may wait to be accepted: a fleet of clients reconnects at once after a restart."""
+
+LINGER_SECONDS: Final = 2.0
+"""How long the rest of a refused body is read and dropped, so that the client sees the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """Ceilings that hold before anybody is known."""
+
+    connections: int = 5000
+    """Connections at a time: each is a descriptor and some 30 kB."""
+    line_bytes: int = 8190
+    """A request line."""
+    field_bytes: int = 8190
+    """One header; a user's token has some 1,500."""
+    fields: int = 100
+    """Headers of a request."""
+    idle_seconds: float = 75.0
+    """A connection without a complete request head; longer than a load balancer's 60 s."""
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's protocol, except that it refuses connections beyond the ceiling and speaks ACS of errors."""
+
+    __slots__ = ("_factory",)
+
+    def __init__(self, factory: "_Factory", **options: Any) -> None:  # noqa: ANN401 - aiohttp's own options
+        super().__init__(factory, **options)
+        self._factory = factory
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if len(self._factory.connections) > self._factory.limits.connections:
+            self._factory.application.metrics.refused_connections.inc()
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= 500:
+            log.error("http.protocol_failed", status=status, exc_info=exc)
+        else:
+            log.debug("http.malformed", status=status, error=type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was already begun")
+        response = self._factory.application.malformed(request, status)
+        response.force_close()
+        return response
+
+
+class _Factory(web.Server):
+    """Makes a protocol for every connection."""
+
+    def __init__(self, application: Application, limits: ServerLimits) -> None:
+        super().__init__(application.handle)
+        self.application, self.limits = application, limits
+        self._loop_of_all = asyncio.get_running_loop()
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(
+            self,
+            loop=self._loop_of_all,
+            keepalive_timeout=self.limits.idle_seconds,
+            access_log=None,
+            max_line_size=self.limits.line_bytes,
+            max_field_size=self.limits.field_bytes,
+            max_headers=self.limits.fields,
+            lingering_time=LINGER_SECONDS,
+            auto_decompress=False,  # what is signed is what is on the wire; and no body may grow by itself
+        )
+
+
+class Server:
+    """What listens. `drain` ends it."""
+
+    def __init__(self, listener: asyncio.Server, factory: _Factory) -> None:
+        self._listener, self._factory = listener, factory
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of every listening socket."""
+        return [item.getsockname()[:2] for item in self._listener.sockets]
+
+    @property
+    def port(self) -> int:
+        """The port of the first listening socket."""
+        return self.addresses[0][1]
+
+    @property
+    def connections(self) -> int:
+        """Connections open now."""
+        return len(self._factory.connections)
+
+    async def drain(self, seconds: float = 15.0) -> None:
+        """Accept nothing more, let running requests end within `seconds`, then close every connection."""
+        self._listener.close()
+        await asyncio.sleep(0)  # requests that have already come are begun before idle connections are closed
+        self._factory.pre_shutdown()
+        await self._factory.shutdown(seconds)
+        log.info("http.drained")
+
+
+async def serve(
+    application: Application,
+    *,
+    host: str | Sequence[str],
+    port: int,
+    ssl_context: ssl.SSLContext | None,
+    limits: ServerLimits | None = None,
+    sock: socket.socket | None = None,
+) -> Server:
+    """Listen on `host` (one or more) and `port` (0: any free one), or on a bound `sock`.
+
+    Raises OSError when the address is taken.
+    """
+    factory = _Factory(application, limits or ServerLimits())
+    loop = asyncio.get_running_loop()
+    if sock is not None:
+        listener = await loop.create_server(factory, sock=sock, ssl=ssl_context, backlog=BACKLOG)
+    else:
+        listener = await loop.create_server(
+            factory, host, port, ssl=ssl_context, backlog=BACKLOG, reuse_address=True
+        )
+    server = Server(listener, factory)
+    log.info("http.listening", addresses=[f"{name}:{number}" for name, number in server.addresses])
+    return server

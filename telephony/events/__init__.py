@@ -1,0 +1,1 @@
+"""Events that applications subscribe to by webhook: committed with their cause, delivered at least once."""

@@ -1,0 +1,190 @@
+"""Who works on what: nodes, their leases, and taking over what a dead one left.
+
+A row that somebody has to work on carries the node in a `node` column; its table says so by `info=WORK`. The lease
+is the node's, on the database's clock. A node whose lease ran out is dead to the others: one of them takes its work
+over, in one transaction, and raises each row's `version`, so that a node that only slept loses every
+compare-and-set it still had in mind. Such a node learns it from `RenewLease`, which raises LeaseLost.
+
+SQLite allows one gateway: `hold` takes a lock on the file beside the database, and whoever has it may take over
+from every other node at once.
+"""
+
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from sqlalchemy import Connection, Table, delete, insert, make_url, select, text, update
+
+from telephony.kernel.clock import SECOND
+from telephony.kernel.errors import ConfigurationError, NodeError
+from telephony.kernel.ids import NodeId, new_id
+from telephony.kernel.store.schema import metadata, nodes
+
+LEASE_SECONDS: Final = 15.0
+"""How long a lease lasts: a database that is away for 10 s costs no node its work (R35)."""
+
+RENEW_SECONDS: Final = 3.0
+"""How often it is renewed; five tries in a lease."""
+
+SETTLED: Final = 0
+"""`lease_until` of a node that has nothing left to take over."""
+
+_POSTGRESQL_NOW: Final = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+
+
+class LeaseLost(NodeError):
+    """Another node took this one's work over: whatever it still does is no longer its to do."""
+
+    metric = "lease_lost"
+
+
+def database_now(tx: Connection) -> int:
+    """Return microseconds UTC on the clock that all gateways of this database share."""
+    if tx.dialect.name == "postgresql":
+        return cast("int", tx.execute(_POSTGRESQL_NOW).scalar_one())
+    return time.time_ns() // 1000  # SQLite's clock is this machine's
+
+
+def work_tables() -> tuple[Table, ...]:
+    """Return the tables whose rows a node works on: those of `info=WORK`."""
+    return tuple(table for table in metadata.sorted_tables if table.info.get("work"))
+
+
+def expired_nodes(tx: Connection) -> list[NodeId]:
+    """Return the nodes whose lease ran out and whose work nobody took over yet."""
+    query = select(nodes.c.id).where(nodes.c.lease_until > SETTLED, nodes.c.lease_until <= database_now(tx))
+    return [NodeId(found) for found in tx.execute(query.order_by(nodes.c.id)).scalars()]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterNode:
+    """Job: begin a life of a gateway process; returns its id."""
+
+    name: str
+    """What people call the machine or container; need not be unique."""
+    seconds: float = LEASE_SECONDS
+
+    def __call__(self, tx: Connection) -> NodeId:
+        now = database_now(tx)
+        node = NodeId(new_id(now))
+        until = now + round(self.seconds * SECOND)
+        tx.execute(insert(nodes).values(id=node, name=self.name[:64], started=now, lease_until=until))
+        return node
+
+
+@dataclass(frozen=True, slots=True)
+class RenewLease:
+    """Job: prolong the node's lease by `seconds` from now. Raises LeaseLost when its work was taken over."""
+
+    node: NodeId
+    seconds: float = LEASE_SECONDS
+
+    def __call__(self, tx: Connection) -> None:
+        until = database_now(tx) + round(self.seconds * SECOND)
+        renewed = tx.execute(
+            update(nodes).where(nodes.c.id == self.node, nodes.c.lease_until > SETTLED).values(lease_until=until)
+        )
+        if renewed.rowcount == 0:
+            raise LeaseLost("Another node took this node's work over.")
+
+
+@dataclass(frozen=True, slots=True)
+class EndLease:
+    """Job: the node stops in order; what it leaves may be taken over at once."""
+
+    node: NodeId
+
+    def __call__(self, tx: Connection) -> None:
+        now = database_now(tx)
+        tx.execute(
+            update(nodes)
+            .where(nodes.c.id == self.node, nodes.c.lease_until > now)
+            .values(lease_until=now)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Job: make the work of dead nodes this node's; returns how many rows changed hands."""
+
+    node: NodeId
+    alone: bool = False
+    """Whether this is the only gateway there can be (`hold` on SQLite): then every other node is dead."""
+
+    def __call__(self, tx: Connection) -> int:
+        # A row lock each, so that of two survivors one takes a dead node's work, and the dead node's own late
+        # renewal comes either before (it lives) or after (it learns that it lost).
+        dead = select(nodes.c.id).where(nodes.c.id != self.node, nodes.c.lease_until > SETTLED)
+        if not self.alone:
+            dead = dead.where(nodes.c.lease_until <= database_now(tx))
+        found = list(tx.execute(dead.order_by(nodes.c.id).with_for_update(skip_locked=True)).scalars())
+        if not found:
+            return 0
+        moved = 0
+        for table in work_tables():
+            values: dict[str, object] = {"node": self.node}
+            if "version" in table.c:
+                values["version"] = table.c.version + 1
+            moved += tx.execute(update(table).where(table.c.node.in_(found)).values(values)).rowcount
+        tx.execute(update(nodes).where(nodes.c.id.in_(found)).values(lease_until=SETTLED))
+        return moved
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeNodes:
+    """Job: forget settled nodes that started before a time; returns how many."""
+
+    before: int
+    """Microseconds UTC."""
+
+    def __call__(self, tx: Connection) -> int:
+        return tx.execute(
+            delete(nodes).where(nodes.c.lease_until == SETTLED, nodes.c.started < self.before)
+        ).rowcount
+
+
+class Hold:
+    """The right to be the gateway of a SQLite database; kept until `release` or the end of the process."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other gateway can be at this database: what `TakeOver.alone` wants to know."""
+        return self._descriptor is not None
+
+    def release(self) -> None:
+        """Let another gateway start. May be called twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def hold(url: str) -> Hold:
+    """Take the right to be the gateway of the database at `url`.
+
+    SQLite: locks `FILE.lock` beside the database; the system drops the lock with the process, however it dies.
+    PostgreSQL: nothing to take, leases do it. Raises ConfigurationError when another gateway has it, or when the
+    folder takes no file.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
+        return Hold(None)
+    path = Path(f"{parsed.database}.lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be opened ({error.strerror}); the data folder must be writable.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigurationError(
+            f"Another gateway works on {parsed.database}. SQLite allows one: stop the other, give this one a data"
+            " folder of its own, or use PostgreSQL for both."
+        ) from error
+    return Hold(descriptor)

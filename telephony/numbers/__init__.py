@@ -1,0 +1,1 @@
+"""The inventory of numbers: which resource owns which, and which carrier brings it."""

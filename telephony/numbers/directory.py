@@ -1,0 +1,38 @@
+"""Who owns a number, asked for with every message: remembered for seconds, looked up otherwise."""
+
+from typing import Final
+
+from telephony.kernel.clock import Clock
+from telephony.kernel.store import Store
+from telephony.numbers.store import FindNumber, OwnedNumber
+
+REMEMBER_SECONDS: Final = 5.0
+"""How long an answer is believed: another gateway may have changed it meanwhile."""
+
+MAX_REMEMBERED: Final = 50_000
+"""Answers kept; beyond, all are forgotten at once, which costs one look-up each."""
+
+
+class NumberDirectory:
+    """A cache in front of the numbers' table; knows unknown numbers too, so that guessing stays cheap."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[str, tuple[float, OwnedNumber | None]] = {}
+
+    async def find(self, number: str) -> OwnedNumber | None:
+        """Return the number, or None when nobody owns it. Raises Unavailable when the store is away."""
+        now = self._clock.monotonic()
+        known = self._known.get(number)
+        if known is not None and now - known[0] < REMEMBER_SECONDS:
+            return known[1]
+        found = await self._store.read(FindNumber(number))
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known[number] = (now, found)
+        return found
+
+    def forget(self, number: str) -> None:
+        """Look the number up again next time."""
+        self._known.pop(number, None)

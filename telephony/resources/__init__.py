@@ -1,0 +1,1 @@
+"""Resources (tenants): their authorities, their access keys, and the keys of administration."""

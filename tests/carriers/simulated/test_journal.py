@@ -1,0 +1,63 @@
+"""The journal: what was written is read, whatever comes between."""
+
+from pathlib import Path
+
+import pytest
+
+from carriers.simulated.journal import Entry, Journal, describe, digest_of, read
+from sms.text import segment
+
+pytestmark = pytest.mark.wire
+
+ENTRIES = [
+    Entry(1, "bound", "tandem", note="transceiver"),
+    Entry(2, "submit", "tandem", "1f", 'Ünï\n"', "12065550100", digest=digest_of(b"hi"), head="6869"),
+    Entry(3, "refused", "tandem", status=0x58, reference=7, total=3, number=2),
+]
+
+
+def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    assert not journal.waiting
+    journal.add(ENTRIES[0])
+    assert journal.waiting
+    assert list(read(path)) == []
+    journal.flush()
+    assert list(read(path)) == ENTRIES[:1]
+    journal.add(ENTRIES[1])
+    journal.add(ENTRIES[2])
+    journal.close()
+    assert list(read(path)) == ENTRIES
+
+
+def test_a_second_start_appends(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    for entry in ENTRIES:
+        journal = Journal(path)
+        journal.add(entry)
+        journal.close()
+    assert list(read(path)) == ENTRIES
+
+
+def test_an_unfinished_last_line_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    for entry in ENTRIES:
+        journal.add(entry)
+    journal.close()
+    path.write_bytes(path.read_bytes()[:-5])
+    assert list(read(path)) == ENTRIES[:2]
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    Journal(path).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_body_is_described_without_its_header() -> None:
+    assert describe(b"hi", 0, False) == (digest_of(b"hi"), "6869", 0, None, 1, 1)
+    _, second = segment("a" * 161, 200)
+    assert describe(second.payload, 0, True) == (digest_of(b"a" * 8), "61" * 8, 0, 200, 2, 2)
+    assert describe(b"\x02\x70\x00hi", 4, True) == (digest_of(b"hi"), "6869", 4, None, 1, 1)
