@@ -1,4 +1,4 @@
-"""How a number stands in an SMPP address: digits, type of number, numbering plan (SMPP 3.4 §5.2.5, §5.2.6)."""
+"""How a number stands in an SMPP address: digits, type of number, plan (SMPP 3.4 §5.2.5, §5.2.6)."""
 
 from dataclasses import dataclass
 from functools import lru_cache

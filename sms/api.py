@@ -19,8 +19,8 @@ VERSIONS: Final = (
     "2025-09-17",
     "2026-01-23",
 )
-"""2021-03-07 is what azure-communication-sms 1.x and @azure/communication-sms 1.1 send, 2025-05-29-preview the
-latter's 1.2 beta; the rest are the published specifications with the same operation."""
+"""2021-03-07 is what azure-communication-sms 1.x and @azure/communication-sms 1.1 send, 2025-05-29-preview
+the latter's 1.2 beta; the rest are the published specifications with the same operation."""
 
 MAX_RECIPIENTS: Final = 100
 MAX_TAG: Final = 2048

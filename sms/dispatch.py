@@ -1,8 +1,8 @@
 """From the store to a carrier's links: the shell around every outbound message of one carrier.
 
-A message waits in `_pending` (accepted), is claimed in the store, then its parts wait in `_ready` for room in a
-link's window. What a carrier answers is written down in batches. Memory is bounded: what does not fit waits in
-the store alone and is fetched when there is room.
+A message waits in `_pending` (accepted), is claimed in the store, then its parts wait in `_ready` for room
+in a link's window. What a carrier answers is written down in batches. Memory is bounded: what does not fit
+waits in the store alone and is fetched when there is room.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from sms.message import Outbound
 from sms.ports import SubmitLink
 from sms.receipts import IdForm, match_id
 from sms.settings import SmsSettings
-from sms.smpp.constants import CommandStatus
+from sms.smpp.constants import CommandStatus, status_text
 from sms.smpp.pdu import SubmitSm
 from sms.states import MessageEvent, MessageState
 from sms.store.finish import Finisher
@@ -198,9 +198,7 @@ class Dispatcher:
             self._claiming -= len(batch)
         for message in batch:
             if message.id in ours:
-                self._ready.extend(
-                    Unit(message, part) for part in segment(message.text, message.reference())
-                )
+                self._ready.extend(Unit(message, part) for part in segment(message.text, message.reference()))
             else:
                 self.backlog -= 1  # expired or cancelled meanwhile
         self.pump()
@@ -231,7 +229,9 @@ class Dispatcher:
             self._pauses = 0
             self._taken(link, unit, remote_id)
         elif status in THROTTLED:
-            self._note(message, f"link:{link.name}", "part.throttled", {"part": unit.part.number, "status": status})
+            self._note(
+                message, f"link:{link.name}", "part.throttled", {"part": unit.part.number, "status": status}
+            )
             self._ready.appendleft(unit)
             self._pause()
         elif status in TEMPORARY and message.attempts + 1 < self._settings.attempts:
@@ -241,12 +241,12 @@ class Dispatcher:
             self._note(message, f"link:{link.name}", "part.refused-for-now", data)
             heapq.heappush(self._later, (self._clock.monotonic() + pause, next(self._order), unit))
         else:
-            reason = f"refused by the carrier: {_status_name(status)}"
+            reason = f"refused by the carrier: {status_text(status)}"
             self._end(message, MessageEvent.REFUSE, f"link:{link.name}", reason)
         self.pump()
 
     def submit_lost(self, link: SubmitLink, unit: Unit, reason: str) -> None:
-        """Take back a part whose answer will not come: the carrier may have it, so it is sent again and marked."""
+        """Take back a part whose answer will not come; the carrier may have it: sent again and marked."""
         unit.message.resent = True
         data = {"part": unit.part.number, "reason": reason, "possible_duplicate": True}
         self._note(unit.message, f"link:{link.name}", "part.sent-again", data)
@@ -286,7 +286,9 @@ class Dispatcher:
         self._outcomes.add(Noted((message.resource, message.id), self._clock.now(), source, kind, data))
 
     def _resend(self, message: Outbound, reason: str) -> None:
-        left = [part for part in segment(message.text, message.reference()) if part.number not in message.done]
+        left = [
+            part for part in segment(message.text, message.reference()) if part.number not in message.done
+        ]
         data = {"parts": [part.number for part in left], "reason": reason, "possible_duplicate": True}
         self._note(message, "dispatcher", "part.sent-again", data)
         self._ready.extend(Unit(message, part) for part in left)
@@ -340,9 +342,3 @@ def _submit_sm(message: Outbound, part: Part) -> SubmitSm:
         short_message=part.payload,
     )
 
-
-def _status_name(status: int) -> str:
-    try:
-        return CommandStatus(status).name
-    except ValueError:
-        return f"status 0x{status:08x}"

@@ -1,4 +1,4 @@
-"""What applications are told: SMSReceived and SMSDeliveryReportReceived (Event Grid schema, Microsoft.Communication).
+"""What applications are told: SMSReceived and SMSDeliveryReportReceived (Microsoft.Communication).
 
 Field names are camelCase and numbers keep their plus; Azure's own examples are of two minds about both.
 """

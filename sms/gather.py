@@ -1,4 +1,4 @@
-"""Collecting what callbacks bring into few jobs: whatever came while the last write ran goes into the next."""
+"""Collecting what callbacks bring into few jobs: what came while the last write ran goes into the next."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -47,8 +47,8 @@ class _Answer:
 class Inlet:
     """The way in from one carrier's links to the store.
 
-    A deliver_sm is answered with ESME_ROK only after its commit, and with ESME_RX_T_APPN, which asks to be tried
-    again, when the store is away.
+    A deliver_sm is answered with ESME_ROK only after its commit, and with ESME_RX_T_APPN, which asks for
+    another try, when the store is away.
     """
 
     def __init__(
@@ -74,12 +74,16 @@ class Inlet:
             failed=_try_again,
             persistent=False,
         )
-        self._messages: Gather[tuple[InboundSms, _Answer], tuple[Finisher, list[InteractionId | None]]] = Gather(
-            store,
-            lambda batch: RecordInbound(finisher(), self._body_until(), [message for message, _ in batch]),
-            done=self._messages_kept,
-            failed=_try_again,
-            persistent=False,
+        self._messages: Gather[tuple[InboundSms, _Answer], tuple[Finisher, list[InteractionId | None]]] = (
+            Gather(
+                store,
+                lambda batch: RecordInbound(
+                    finisher(), self._body_until(), [message for message, _ in batch]
+                ),
+                done=self._messages_kept,
+                failed=_try_again,
+                persistent=False,
+            )
         )
 
     async def flush(self) -> None:
@@ -93,7 +97,9 @@ class Inlet:
         text = pdu.short_message
         if not text:
             text = next((value for tag, value in pdu.tlvs if tag == MESSAGE_PAYLOAD), b"")
-        if pdu.esm_class & RECEIPT_TYPES == RECEIPT or any(tag == RECEIPTED_MESSAGE_ID for tag, _ in pdu.tlvs):
+        if pdu.esm_class & RECEIPT_TYPES == RECEIPT or any(
+            tag == RECEIPTED_MESSAGE_ID for tag, _ in pdu.tlvs
+        ):
             self._take_receipt(link, text, pdu, answer)
         else:
             self._take_message(link, text, pdu, answer)

@@ -86,9 +86,9 @@ class SendSms:
     ) -> list[Result]:
         """Return a result for each recipient, in order, once every message is on disk.
 
-        Raises Unauthorized when the sender is not the resource's number, InvalidRequest when no recipient is a
-        number or the text cannot be sent, LimitReached when too much is waiting, Unavailable when the store is
-        away: then nothing was accepted.
+        Raises Unauthorized when the sender is not the resource's number, InvalidRequest when no recipient is
+        a number or the text cannot be sent, LimitReached when too much is waiting, Unavailable when the store
+        is away: then nothing was accepted.
         """
         owned = await self._numbers.find(sender)
         if owned is None or owned.resource != resource:
@@ -139,7 +139,13 @@ class SendSms:
             owned.carrier,
             [
                 Outbound(
-                    message.resource, message.id, message.own, message.peer, text, owned.carrier, now,
+                    message.resource,
+                    message.id,
+                    message.own,
+                    message.peer,
+                    text,
+                    owned.carrier,
+                    now,
                     options.report_seconds,
                 )
                 for message, answer in zip(fresh, accepted, strict=True)
@@ -148,7 +154,9 @@ class SendSms:
         )
         answers = iter(accepted)
         return [
-            _result(recipient, next(answers)) if parse_e164(recipient.to) is not None else _malformed(recipient)
+            _result(recipient, next(answers))
+            if parse_e164(recipient.to) is not None
+            else _malformed(recipient)
             for recipient in recipients
         ]
 

@@ -1,7 +1,7 @@
 """The message plane as a service: links, dispatchers and inlets of every carrier on this node."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -15,7 +15,7 @@ from sms.smpp.link import Link
 from sms.smpp.pdu import DeliverSm
 from sms.store.finish import Finisher
 from sms.store.sweep import SLICE, MatchEarly, SweepDue
-from telephony.events.outbox import Outbox
+from telephony.events.store import Delivery, Matching
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import NodeId
@@ -72,12 +72,14 @@ class SmsService:
         clock: Clock,
         node: NodeId,
         settings: SmsSettings,
-        outbox: Outbox,
+        subscriptions: Matching,
+        enqueue: Callable[[Sequence[Delivery]], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._node = node
-        self._outbox = outbox
+        self._subscriptions = subscriptions
+        self._enqueue = enqueue
         self._carriers: dict[str, _CarrierTraffic] = {}
         self._tasks: list[asyncio.Task[None]] = []
         for name, carrier in carriers.items():
@@ -149,11 +151,11 @@ class SmsService:
             await traffic.dispatcher.stop()
 
     def _finisher(self) -> Finisher:
-        return Finisher(self._node, self._outbox)
+        return Finisher(self._node, self._subscriptions)
 
     def _ended(self, finisher: Finisher) -> None:
         if finisher.deliveries:
-            self._outbox.enqueue(finisher.deliveries)
+            self._enqueue(finisher.deliveries)
 
     async def _sweep(self) -> None:
         while True:

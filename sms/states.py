@@ -51,5 +51,5 @@ OUTBOUND: Final = Machine(
 )
 """An outbound message."""
 
-INBOUND: Final = Machine("inbound message", _S.RECEIVED, {})
+INBOUND: Final[Machine[MessageState, MessageEvent]] = Machine("inbound message", _S.RECEIVED, {})
 """An inbound message is over as soon as it is on disk; what follows is the webhook's life."""

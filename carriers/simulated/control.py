@@ -4,8 +4,8 @@
                     → 202 {"messageId": "...", "parts": 1}
     GET /stats      → 200, see `smsc.Stats`
 
-Errors are {"error": "..."}. It listens on loopback only and takes nothing from a web page: a body must be JSON
-by its type, and the request addressed to loopback, which a page cannot bring about from elsewhere.
+Errors are {"error": "..."}. It listens on loopback only and takes nothing from a web page: a body must be
+JSON by its type and the request addressed to loopback, of which a page from elsewhere can bring about only one.
 """
 
 from ipaddress import ip_address
@@ -13,10 +13,11 @@ from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from msgspec import Meta
 
 from carriers.simulated.smsc import Smsc
-from telephony.kernel.errors import CallerError, InvalidRequest, TandemError, UnsupportedMedia
+from telephony.kernel.errors import InvalidRequest, TandemError, UnsupportedMedia
 from telephony.kernel.http.route import JSON
 
 HOST: Final = "127.0.0.1"
@@ -83,14 +84,12 @@ def _json(status: int, body: object) -> web.Response:
 
 
 @web.middleware
-async def _guard(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what is not addressed to loopback by name, and turn our errors into answers."""
     try:
         if not _is_loopback(request.host):
             raise InvalidRequest("The control interface is addressed as 127.0.0.1 or localhost.")
         return await handler(request)
-    except CallerError as error:
-        return _json(error.status, {"error": error.message})
     except TandemError as error:
         return _json(error.status, {"error": error.message})
 

@@ -1,12 +1,13 @@
 """What both ends have in common around a session: an asyncio protocol that moves octets and keeps time.
 
-Everything queued in one turn of the event loop leaves in one write. While the peer does not read, we do not read
-either: it is silent then, and the session closes it after two enquire_link periods as it does a dead one.
+Everything queued in one turn of the event loop leaves in one write. While the peer does not read, we do not
+read either: it is silent then, and the session closes it after two enquire_link periods, as it does a dead
+one.
 """
 
 import asyncio
 from abc import abstractmethod
-from typing import Final
+from typing import Final, cast
 
 from sms.smpp.events import Closed, Event
 from sms.smpp.session import Session
@@ -28,11 +29,12 @@ class Connection(asyncio.Protocol):
         self.clock = clock
         self.paused = False
         """Whether the peer reads too slowly to be written to."""
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when the connection is gone."""
+        self.gone = asyncio.Event()
+        """Set when the connection is no more."""
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._cut: asyncio.TimerHandle | None = None
         self._flush_due = False
 
     @abstractmethod
@@ -50,9 +52,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self._on_timer()
         self.flush_soon()
 
@@ -66,13 +67,14 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        reason = "connection lost" if exc is None else f"connection lost: {exc or type(exc).__name__}"
+        reason = "connection lost" if exc is None else f"connection lost: {exc}"
         self.take(self.session.connection_lost(reason))
         if self._timer is not None:
             self._timer.cancel()
+        if self._cut is not None:
+            self._cut.cancel()
         self._transport = None
-        if not self.closed.done():
-            self.closed.set_result(None)
+        self.gone.set()
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""
@@ -119,7 +121,7 @@ class Connection(asyncio.Protocol):
         return str(name[0]) if name else ""
 
     def tick(self) -> None:
-        """Do what is due now: called when the state changed in a way that moves deadlines nearer."""
+        """Look at the time again: to be called when something moved the next deadline nearer."""
         if self._timer is not None:
             self._timer.cancel()
         self._on_timer()
@@ -147,6 +149,5 @@ class Connection(asyncio.Protocol):
             return
         self._flush()
         transport.close()
-        if not self.closed.done():  # close() waits for the buffer to drain, which a peer can delay for ever
-            cut = self._loop.call_later(LINGER_SECONDS, transport.abort)
-            self.closed.add_done_callback(lambda _: cut.cancel())
+        # close() waits for the buffer to drain, which a peer can delay for ever
+        self._cut = self._loop.call_later(LINGER_SECONDS, transport.abort)

@@ -69,17 +69,19 @@ class SmppCollector(Collector):
     """Gives `tandem_smpp_*` for every link that is watched and still exists."""
 
     def __init__(self) -> None:
-        self._links: weakref.WeakSet[Counted] = weakref.WeakSet()
+        self._links: weakref.WeakValueDictionary[tuple[str, str], Counted] = weakref.WeakValueDictionary()
 
     def watch(self, link: Counted) -> None:
-        """Show `link` from now on, until it is collected."""
-        self._links.add(link)
+        """Show `link` from now on, until it is collected or another takes its name."""
+        self._links[link.carrier, link.name] = link
 
     def collect(self) -> Iterable[Metric]:
-        """See prometheus_client; a link that was made anew under its old name adds to it."""
+        """See prometheus_client."""
         labels = ("carrier", "link")
         bound = GaugeMetricFamily("tandem_smpp_bound", "1 while the link is bound", labels=labels)
-        outstanding = GaugeMetricFamily("tandem_smpp_outstanding", "Requests without an answer", labels=labels)
+        outstanding = GaugeMetricFamily(
+            "tandem_smpp_outstanding", "Requests without an answer", labels=labels
+        )
         totals = {
             name: CounterMetricFamily(f"tandem_smpp_{name}", text, labels=labels)
             for name, text in (
@@ -91,8 +93,7 @@ class SmppCollector(Collector):
             )
         }
         answers = CounterMetricFamily("tandem_smpp_answers", "submit_sm_resp", labels=(*labels, "status"))
-        links = {(link.carrier, link.name): link for link in self._links}
-        for key, link in sorted(links.items(), key=lambda item: item[0]):
+        for key, link in sorted(self._links.items(), key=lambda item: item[0]):
             bound.add_metric(key, float(link.bound))
             outstanding.add_metric(key, link.outstanding)
             for name, family in totals.items():

@@ -130,5 +130,9 @@ def _interaction_row(job: AcceptMessages, message: NewMessage) -> tuple[object, 
 
 
 def _accepted_entry(job: AcceptMessages, message: NewMessage) -> Entry:
-    data = {"segments": message.detail.segments, "alphabet": message.detail.alphabet, "request": job.request_id}
+    data = {
+        "segments": message.detail.segments,
+        "alphabet": message.detail.alphabet,
+        "request": job.request_id,
+    }
     return Entry(message.resource, message.id, job.now, job.node, "http", "message.accepted", data)

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from sms.events import DeliveryAttempt, DeliveryReport, delivery_report_event
 from sms.message import SmsDetail, wire_id
-from sms.ports import Delivery, Outbox
 from sms.states import OUTBOUND, MessageEvent, MessageState
+from telephony.events.event import Event
+from telephony.events.store import Delivery, Matching, Publication, publish_many
 from telephony.kernel.clock import to_iso
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.schema import interactions
@@ -24,7 +25,7 @@ Key = tuple[ResourceId, InteractionId]
 """What a message is found by."""
 
 IN_CLAUSE: Final = 500
-"""Ids a query names at once: SQLite's default allows 32,766 variables, PostgreSQL plans short lists better."""
+"""Ids a query names at once: SQLite allows 32,766 variables, PostgreSQL plans short lists better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Finisher:
     """The collaborators of a change, and what it leaves behind."""
 
     node: NodeId
-    outbox: Outbox
+    subscriptions: Matching
     deliveries: list[Delivery] = field(default_factory=list)
     """Webhook deliveries made; the caller hands them on after the commit."""
 
@@ -64,7 +65,7 @@ class Finisher:
         rows = load(tx, [change.key for change in changes])
         updates: list[dict[str, object]] = []
         entries: list[Entry] = []
-        reports: list[tuple[ResourceId, InteractionId, Any]] = []
+        reports: list[Publication] = []
         applied: list[Key] = []
         states: dict[Key, tuple[MessageState, int]] = {}
         for change in changes:
@@ -94,17 +95,31 @@ class Finisher:
             if over:
                 data = {"reason": change.reason} if change.reason else None
                 entries.append(
-                    Entry(row.resource, row.id, change.at, self.node, change.source, f"message.{new.value}", data)
+                    Entry(
+                        row.resource,
+                        row.id,
+                        change.at,
+                        self.node,
+                        change.source,
+                        f"message.{new.value}",
+                        data,
+                    )
                 )
                 report = _report(row, change, new)
                 if report is not None:
-                    reports.append((row.resource, row.id, report))
+                    reports.append(Publication(row.resource, row.id, (report,)))
         if updates:
             tx.execute(_UPDATE, updates)
             append_many(tx, entries)
         if reports:
-            self.deliveries += self.outbox.publish(tx, reports)
+            self.publish(tx, reports, max(change.at for change in changes))
         return applied
+
+    def publish(self, tx: Connection, publications: Sequence[Publication], now: int) -> None:
+        """Write deliveries of events for whoever subscribed to them."""
+        self.deliveries += publish_many(
+            tx, publications, subscriptions=self.subscriptions, node=self.node, now=now
+        )
 
 
 _UPDATE: Final = (
@@ -114,12 +129,7 @@ _UPDATE: Final = (
         interactions.c.id == bindparam("b_id"),
         interactions.c.version == bindparam("b_version"),
     )
-    .values(
-        {
-            name: bindparam(name)
-            for name in ("state", "version", "node", "due", "updated", "ended")
-        }
-    )
+    .values({name: bindparam(name) for name in ("state", "version", "node", "due", "updated", "ended")})
 )
 
 
@@ -145,7 +155,7 @@ def load(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, Row[Any]]:
     return found
 
 
-def _report(row: Row[Any], change: Change, new: MessageState) -> Any:  # noqa: ANN401 - the outbox's own event
+def _report(row: Row[Any], change: Change, new: MessageState) -> Event | None:
     """Return the delivery report the application asked for, or None."""
     detail = msgspec.json.decode(row.detail, type=SmsDetail)
     if not detail.report:

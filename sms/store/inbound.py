@@ -12,6 +12,7 @@ from sms.states import INBOUND
 from sms.store.finish import IN_CLAUSE, Finisher
 from sms.store.rows import interaction_row
 from telephony.events.event import Event
+from telephony.events.store import Publication
 from telephony.kernel import ids
 from telephony.kernel.clock import to_iso
 from telephony.kernel.ids import InteractionId, ResourceId
@@ -53,7 +54,7 @@ class RecordInbound:
         rows: list[tuple[object, ...]] = []
         texts: list[tuple[object, ...]] = []
         entries: list[Entry] = []
-        events: list[tuple[ResourceId, InteractionId, Event]] = []
+        events: list[Publication] = []
         for message in self.messages:
             resource = owners.get(message.own)
             if resource is None:
@@ -67,14 +68,21 @@ class RecordInbound:
             data = {"link": message.link, "carrier": message.carrier, "segments": message.segments}
             entries.append(
                 Entry(
-                    resource, identifier, message.at, self.finisher.node, f"link:{message.link}", "message.received", data
+                    resource,
+                    identifier,
+                    message.at,
+                    self.finisher.node,
+                    f"link:{message.link}",
+                    "message.received",
+                    data,
                 )
             )
-            events.append((resource, identifier, _event(identifier, message)))
+            events.append(Publication(resource, identifier, (_event(identifier, message),)))
         insert_rows(tx, interactions, rows)
         insert_rows(tx, bodies, texts)
         append_many(tx, entries)
-        self.finisher.publish(tx, events)
+        if events:
+            self.finisher.publish(tx, events, max(message.at for message in self.messages))
         return self.finisher, kept
 
 
@@ -85,7 +93,7 @@ def _owners(tx: Connection, wanted: set[str]) -> Mapping[str, ResourceId]:
         query = select(numbers.c.number, numbers.c.resource).where(
             numbers.c.number.in_(listed[start : start + IN_CLAUSE])
         )
-        found.update({number: resource for number, resource in tx.execute(query)})
+        found.update((row.number, row.resource) for row in tx.execute(query))
     return found
 
 

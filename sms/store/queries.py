@@ -130,7 +130,9 @@ class Find:
         where = (parts.c.resource == self.resource, parts.c.message == self.id)
         return MessageView(
             message=_summary(row),
-            parts=tuple(_part(part) for part in tx.execute(select(parts).where(*where).order_by(parts.c.part))),
+            parts=tuple(
+                _part(part) for part in tx.execute(select(parts).where(*where).order_by(parts.c.part))
+            ),
             timeline=tuple(
                 TimelineEntry(to_iso(entry.at), entry.source, entry.kind, entry.data)
                 for entry in read_timeline(self.resource, self.id)(tx)

@@ -132,8 +132,8 @@ def settle(
 ) -> None:
     """Write what receipts say of their parts, then end the messages whose parts are all known.
 
-    `also` names messages to look at though no receipt of this batch is about them. A part's first final receipt
-    counts; what comes after it is in the timeline only.
+    `also` names messages to look at though no receipt of this batch is about them. A part's first final
+    receipt counts; what comes after it is in the timeline only.
     """
     entries: list[Entry] = []
     part_updates: list[dict[str, object]] = []
@@ -142,11 +142,19 @@ def settle(
         receipt = one.receipt
         resource, message = one.key
         data = {"part": one.part, "stat": receipt.stat, "error": receipt.error}
-        entries.append(Entry(resource, message, at, finisher.node, "carrier", f"receipt.{receipt.state}", data))
+        entries.append(
+            Entry(resource, message, at, finisher.node, "carrier", f"receipt.{receipt.state}", data)
+        )
         if receipt.state == "pending" or one.part_state != "submitted":
             continue
         part_updates.append(
-            {"b_resource": resource, "b_message": message, "b_part": one.part, "b_state": receipt.state, "b_at": at}
+            {
+                "b_resource": resource,
+                "b_message": message,
+                "b_part": one.part,
+                "b_state": receipt.state,
+                "b_at": at,
+            }
         )
         news[one.key] = receipt
     append_many(tx, entries)

@@ -47,9 +47,7 @@ class ClaimMessages:
                         table.state == MessageState.ACCEPTED.value,
                         table.node == self.node,
                     )
-                    .values(
-                        state=MessageState.SUBMITTING.value, version=table.version + 1, updated=self.now
-                    )
+                    .values(state=MessageState.SUBMITTING.value, version=table.version + 1, updated=self.now)
                     .returning(table.id)
                 )
                 claimed.update(InteractionId(identifier) for (identifier,) in rows)
@@ -210,8 +208,15 @@ class Waiting:
         for row in tx.execute(query):
             detail = msgspec.json.decode(row.detail, type=SmsDetail)
             message = Outbound(
-                row.resource, row.id, row.own, row.peer, row.body.decode(), self.carrier, row.created,
-                detail.report_seconds, resent=self.state is MessageState.SUBMITTING,
+                row.resource,
+                row.id,
+                row.own,
+                row.peer,
+                row.body.decode(),
+                self.carrier,
+                row.created,
+                detail.report_seconds,
+                resent=self.state is MessageState.SUBMITTING,
             )
             if message.resent:
                 where = (parts.c.resource == row.resource, parts.c.message == row.id)
@@ -234,4 +239,3 @@ class Backlog:
             table.node == self.node, table.kind == KIND, table.carrier == self.carrier
         )
         return int(tx.execute(query).scalar_one())
-

@@ -50,8 +50,8 @@ class SweepDue:
 class MatchEarly:
     """Match receipts that wait for a response which is there by now, and drop those too old to matter.
 
-    A response looks for its early receipts itself; with several gateways one may be written down while another
-    keeps the receipt.
+    A response looks for its early receipts itself; with several gateways one may be written down while
+    another keeps the receipt.
     """
 
     finisher: Finisher

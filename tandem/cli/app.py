@@ -15,6 +15,11 @@ COMMANDS: Final = {
     "gateway": "tandem.cli.node:gateway",
     "simulated-carrier": "tandem.cli.node:simulated_carrier",
     "welcome": "tandem.cli.node:welcome",
+    "sms": "tandem.cli.messages:app",
+    "messages": "tandem.cli.messages:messages",
+    "message": "tandem.cli.messages:message",
+    "links": "tandem.cli.messages:links",
+    "subscription": "tandem.cli.subscriptions:app",
     "config": "tandem.cli.config:app",
 }
 """Each command and where it is: a function is a command, a Typer application a group of them."""

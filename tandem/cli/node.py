@@ -2,13 +2,21 @@
 
 import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tandem.cli.options import ConfigFile, Data, Host, Port, Settings, fail, flags, loaded
+import typer
+
+from tandem.cli.options import ConfigFile, Data, Host, Port, Settings, flags, loaded
 from tandem.config.load import Loaded
 from tandem.config.tree import Configuration
-from tandem.supervisor.spec import ChildSpec, Ready, Restart, encode
+from tandem.supervisor.spec import EXIT_CONFIGURATION, ChildSpec, Ready, Restart, encode
 from telephony.kernel.errors import ConfigurationError
+
+STARTED_AT = "TANDEM_STARTED_AT"
+"""When the command was given, in seconds since the epoch: what comes before us (an installation) sets it."""
 
 GATEWAY_STOP_SECONDS = 20.0
 """The gateway answers what it took, unbinds and commits before it ends."""
@@ -31,6 +39,7 @@ def run(
     os.set_inheritable(incoming, True)
     log = found.configuration.log
     options = ["--json-log"] * (log.format == "json") + ["--quiet"] * (log.level in ("warning", "error"))
+    os.environ.setdefault(STARTED_AT, str(time.time()))
     sys.stdout.flush()
     os.execv(  # noqa: S606 - the supervisor takes this process over, without what was imported here
         sys.executable, [sys.executable, "-m", "tandem.supervisor", "--children-fd", str(incoming), *options]
@@ -66,34 +75,44 @@ def _arguments(found: Loaded, set_by_flags: dict[str, str]) -> list[str]:
 
 def gateway(config: ConfigFile = None, settings: Settings = None) -> None:
     """Run the gateway process alone."""
-    configuration = _begin(config, settings)
-    from tandem.gateway import run as run_gateway
+    with _process(config, settings) as configuration:
+        from tandem.gateway import run as run_gateway
 
-    try:
         run_gateway(configuration)
-    except ConfigurationError as error:
-        fail(error.message)
 
 
 def simulated_carrier(config: ConfigFile = None, settings: Settings = None) -> None:
     """Run the simulated carrier alone."""
-    configuration = _begin(config, settings)
-    from carriers.simulated.main import run as run_simulated
+    with _process(config, settings) as configuration:
+        from carriers.simulated.main import run as run_simulated
+        from tandem.supervisor.notify import ready
 
-    run_simulated(configuration.simulated)
+        run_simulated(configuration.simulated, ready=lambda _: ready())
 
 
 def welcome(config: ConfigFile = None, settings: Settings = None) -> None:
     """Show how to reach the node; on its first start send a message through it."""
-    configuration = _begin(config, settings)
-    from tandem.welcome import run as run_welcome
+    with _process(config, settings) as configuration:
+        from tandem.welcome import run as run_welcome
 
-    run_welcome(configuration)
+        run_welcome(configuration)
 
 
-def _begin(file: Path | None, settings: list[str] | None) -> Configuration:
+@contextmanager
+def _process(file: Path | None, settings: list[str] | None) -> Iterator[Configuration]:
+    """Load the configuration and set up the log of a process; what ends it stands in that log."""
+    configuration = loaded(file, settings).configuration
+    import structlog
+
     from telephony.kernel import log
 
-    configuration = loaded(file, settings).configuration
     log.configure(configuration.log)
-    return configuration
+    logger = structlog.get_logger(__name__)
+    try:
+        yield configuration
+    except ConfigurationError as error:
+        logger.error("process.misconfigured", reason=error.message)
+        raise typer.Exit(EXIT_CONFIGURATION) from error
+    except Exception as error:  # whatever it is, it has to be in the log, in the log's form, before we end
+        logger.critical("process.crashed", exc_info=error)
+        raise typer.Exit(1) from error

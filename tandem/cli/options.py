@@ -1,6 +1,8 @@
 """Options that every command with a configuration has, and loading by them."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeAlias
 
@@ -8,7 +10,7 @@ import typer
 
 from tandem.config.load import Loaded, load
 from tandem.supervisor.spec import EXIT_CONFIGURATION
-from telephony.kernel.errors import ConfigurationError
+from telephony.kernel.errors import ConfigurationError, TandemError
 
 ConfigFile: TypeAlias = Annotated[
     Path | None,
@@ -55,3 +57,19 @@ def fail(message: str, status: int = EXIT_CONFIGURATION) -> NoReturn:
     """Leave the process with a message on standard error."""
     print(message, file=sys.stderr)
     raise typer.Exit(status)
+
+
+def folder(data: Path | None) -> Path:
+    """Return the data folder of the node that a command is about."""
+    return loaded(data=data).configuration.data
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn a known error into a line on standard error and an exit status."""
+    try:
+        yield
+    except TandemError as error:
+        fail(error.message, 1)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

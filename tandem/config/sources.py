@@ -13,8 +13,9 @@ PREFIX: Final = "TANDEM_"
 NESTING: Final = "__"
 """Between a section and its key in a variable's name: `TANDEM_LOG__LEVEL`. Keys hold single underscores."""
 
-NOT_SETTINGS: Final = frozenset({"TANDEM_CONFIG", "TANDEM_READY_FD", "TANDEM_PROMISES"})
-"""Variables that are something else: the file's path, the supervisor's pipe, the scale of the tests."""
+NOT_SETTINGS: Final = frozenset({"TANDEM_CONFIG", "TANDEM_PROMISES", "TANDEM_READY_FD", "TANDEM_STARTED_AT"})
+"""Variables that are something else: the file's path, the scale of the tests, the supervisor's pipe, when the
+command was given."""
 
 MAX_FILE: Final = 1024 * 1024
 """Bytes of a configuration file: a hundred carriers are 50 kB."""

@@ -6,6 +6,7 @@ Complete without any file. Units stand in the names or beside the fields.
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +16,7 @@ from carriers.simulated.settings import SimulatedAccount, SimulatedSettings
 from carriers.simulated.settings import check as check_simulated
 from sms.settings import SmsSettings
 from tandem.config.build import DatabaseUrl
+from telephony.events.settings import EventSettings
 from telephony.kernel.errors import ConfigurationError
 from telephony.kernel.http.outbound_addresses import OutboundSettings
 from telephony.kernel.log import LogSettings
@@ -52,11 +54,18 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """`host:port` under which clients reach the first resource. Empty: `host` and `port`."""
     database: DatabaseUrl = DatabaseUrl("")
     """`postgresql://user:password@host/name`. Empty: SQLite, in the data folder."""
+    database_password: Secret = Secret("")
+    """Its password, when it shall not stand in the address: `file:/run/secrets/...`."""
     master_key: Secret = Secret("")
     """What seals the resources' keys in the store, base64 of 32 bytes. Empty: read from `master_key_file`."""
     master_key_file: Path | None = None
     """File of the master key; made when missing. Empty: `master-key` in the data folder."""
+    certificate: Path | None = None
+    """PEM file of a certificate of your own, with its chain. Empty: one of the local authority's."""
+    certificate_key: Path | None = None
+    """PEM file of its private key."""
     log: LogSettings = LogSettings()
+    events: EventSettings = EventSettings()
     outbound: OutboundSettings = OutboundSettings()
     sms: SmsSettings = SmsSettings()
     carriers: dict[str, Carrier] = {}
@@ -69,6 +78,8 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             ("postgresql://", "postgresql+psycopg://", "postgres://", "sqlite:///")
         ):
             raise ValueError("database: expected postgresql://user:password@host/name or sqlite:///file")
+        if (self.certificate is None) != (self.certificate_key is None):
+            raise ValueError("certificate and certificate_key: expected both or neither")
 
     def database_url(self) -> str:
         """Return the database's address as the store takes it, password included."""
@@ -76,7 +87,12 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         if not url:
             return f"sqlite:///{self.data.absolute() / DATABASE_FILE}"
         scheme, _, rest = url.partition("://")
-        return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+        if scheme == "sqlite":
+            return url
+        user, sign, place = rest.rpartition("@")
+        if self.database_password:
+            user, sign = f"{user.partition(':')[0]}:{quote(self.database_password.reveal(), safe='')}", "@"
+        return f"postgresql+psycopg://{user}{sign}{place}"
 
     def master_key_path(self) -> Path:
         """Return the file that holds the master key, whether it exists or not."""

@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 from aiohttp import web
-from multidict import CIMultiDict
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from tandem.http.authentication import Authenticator, Caller, UserVerifier, check_role, no_users, scheme_for
@@ -71,6 +70,8 @@ class _Exchange:
 
     http: web.BaseRequest
     id: bytes
+    name: str
+    """The id as it is written."""
     started: float
     operation: str = UNMATCHED
     supported: str = ""
@@ -123,8 +124,8 @@ class Application:
 
     async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; whatever happens, with an ACS body."""
-        exchange = _Exchange(http, new_id(self._clock.now()), self._clock.monotonic())
-        self.metrics.in_flight.inc()
+        exchange = self._exchange(http)
+        self.metrics.running += 1
         try:
             return self._reply(exchange, await self._answer(exchange))
         except ConnectionError:  # the client went away: there is nobody to answer
@@ -132,23 +133,27 @@ class Application:
         except TandemError as error:
             return self._refuse(exchange, error)
         except Exception:
-            log.exception("http.failed", request=to_text(exchange.id), operation=exchange.operation)
+            log.exception("http.failed", request=exchange.name, operation=exchange.operation)
             self.metrics.failed("unexpected")
             return self._error(exchange, unexpected_reply())
         finally:
-            self.metrics.in_flight.dec()
+            self.metrics.running -= 1
             if exchange.entered and exchange.caller is not None:
                 self._gate.leave(exchange.caller.resource)
 
     def malformed(self, http: web.BaseRequest, status: int) -> web.StreamResponse:
         """Answer what is not HTTP as we take it: too long a header, a broken chunk."""
-        exchange = _Exchange(http, new_id(self._clock.now()), self._clock.monotonic())
+        exchange = self._exchange(http)
         self.metrics.failed("malformed")
         if status >= 500:
             return self._error(exchange, unexpected_reply())
         response = self._error(exchange, error_reply(InvalidRequest("The request is not well-formed HTTP.")))
         response.force_close()
         return response
+
+    def _exchange(self, http: web.BaseRequest) -> _Exchange:
+        identifier = new_id(self._clock.now())
+        return _Exchange(http, identifier, to_text(identifier), self._clock.monotonic())
 
     async def _answer(self, exchange: _Exchange) -> Reply:
         http = exchange.http
@@ -186,7 +191,7 @@ class Application:
                 query,
                 headers,
                 version,
-                to_text(exchange.id),
+                exchange.name,
                 self._scheme + headers.get("Host", ""),
                 caller.user,
                 caller.role,
@@ -222,10 +227,15 @@ class Application:
             await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             http.writer.output_size = 0  # aiohttp takes any output for the beginning of the answer
         content = http.content
+        if content.is_eof():  # nearly always: it came with the headers
+            body = content.read_nowait(-1)
+            if len(body) > ceiling:
+                raise body_too_large(ceiling)
+            return body
         pieces: list[bytes] = []
         length = 0
         try:
-            async with asyncio.timeout(None if content.is_eof() else self.settings.body_seconds):
+            async with asyncio.timeout(self.settings.body_seconds):
                 while piece := await content.readany():
                     length += len(piece)
                     if length > ceiling:
@@ -235,7 +245,7 @@ class Application:
             raise RequestTimeout("The body did not come in time.") from error
         except web.RequestPayloadError as error:
             raise InvalidRequest("The body is not framed as the headers say.") from error
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def _preflight(self, exchange: _Exchange, match: Match[Route] | None) -> Reply:
         # The answer depends on no path, so that it tells nobody which exist.
@@ -269,7 +279,7 @@ class Application:
         )
         note(
             "http.refused",
-            request=to_text(exchange.id),
+            request=exchange.name,
             operation=exchange.operation,
             status=error.status,
             **fields,
@@ -289,8 +299,8 @@ class Application:
     ) -> web.Response:
         seconds = self._clock.monotonic() - exchange.started
         incoming = exchange.http.headers
-        headers: CIMultiDict[str] = CIMultiDict(self._common)
-        headers["x-ms-request-id"] = to_text(exchange.id)
+        headers = self._common.copy()
+        headers["x-ms-request-id"] = exchange.name
         headers["MS-CV"] = base64.b64encode(exchange.id).decode()[:22] + ".0"
         headers["X-Processing-Time"] = f"{seconds * 1000:.0f}ms"
         if body:
@@ -304,10 +314,9 @@ class Application:
         origin = incoming.get("Origin")
         if origin is not None:
             headers.update(self._cors.headers(origin))
-        if extra:
-            headers.update(extra)
+        headers.update(extra)
         self.metrics.answered(exchange.operation, status, seconds)
-        log.debug("http.answered", request=to_text(exchange.id), operation=exchange.operation, status=status)
+        log.debug("http.answered", request=exchange.name, operation=exchange.operation, status=status)
         return web.Response(status=status, body=body, headers=headers)
 
 

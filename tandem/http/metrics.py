@@ -21,9 +21,10 @@ class HttpMetrics:
             registry=registry,
         )
         self._errors = Counter("tandem_http_errors", "Error answers, by kind.", ("kind",), registry=registry)
-        self.in_flight = Gauge(
-            "tandem_http_requests_in_flight", "Requests being worked on.", registry=registry
-        )
+        self.running = 0
+        """Requests being worked on."""
+        in_flight = Gauge("tandem_http_requests_in_flight", "Requests being worked on.", registry=registry)
+        in_flight.set_function(lambda: self.running)
         self.refused_connections = Counter(
             "tandem_http_connections_refused", "Connections beyond the ceiling.", registry=registry
         )

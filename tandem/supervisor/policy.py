@@ -189,7 +189,7 @@ class Supervision:
         child = self.children[name]
         was_ready_for = None if child.ready_since is None else now - child.ready_since
         child.ready_since = child.kill_at = None
-        if child.state is State.STOPPING or child.spec.restart is Restart.NEVER:
+        if self.stopping or child.spec.restart is Restart.NEVER:
             child.fire(Event.END)
             return self.tick(now)
         if status == EXIT_CONFIGURATION and not child.ever_ready:

@@ -180,30 +180,14 @@ class RecordOutcomes:
 
 
 _SETTLE: Final = (
-    update(deliveries)
-    .where(
+    update(deliveries).where(
         _c.resource == bindparam("at_resource"),
         _c.id == bindparam("at_id"),
         _c.version == bindparam("at_version"),
         _c.state == bindparam("at_state"),
         _c.node == bindparam("at_node"),
     )
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "state",
-                "version",
-                "attempts",
-                "due",
-                "node",
-                "tried",
-                "last_status",
-                "last_error",
-                "reason",
-            )
-        }
-    )
+    # What is set follows from the names of the parameters.
 )
 
 
@@ -216,7 +200,7 @@ def waiting_subscriptions(node: NodeId) -> Callable[[Connection], list[tuple[Sub
 def due_deliveries(
     node: NodeId, subscription: SubscriptionId, limit: int
 ) -> Callable[[Connection], list[Delivery]]:
-    """Return the query for this node's deliveries of a subscription, earliest due first, later ones included."""
+    """Return the query for this node's deliveries of a subscription, earliest due first, also later ones."""
     query = (
         select(*_COLUMNS)
         .where(_c.node == node, _c.subscription == subscription)
@@ -263,7 +247,7 @@ class DeadLetter:
 def dead_letters(
     resource: ResourceId, subscription: SubscriptionId | None, *, after: bytes, limit: int
 ) -> Callable[[Connection], list[DeadLetter]]:
-    """Return the query for dead letters, oldest first, of one subscription or of all, after the id `after`."""
+    """Return the query for dead letters of one subscription or all, oldest first, after the id `after`."""
     query = select(
         _c.id,
         _c.subscription,

@@ -56,8 +56,8 @@ class Tries:
 def pause_seconds(attempts: int, status: int | None, *, refused: bool = False, chance: float) -> float:
     """Return seconds until the next try after `attempts` tries.
 
-    `status` is the HTTP status of the last one, None when there was no answer; `refused` that our policy did not
-    let it out; `chance` a random number in [0, 1).
+    `status` is the HTTP status of the last one, None when there was no answer; `refused` that our policy did
+    not let it out; `chance` a random number in [0, 1).
     """
     scheduled = SCHEDULE[min(attempts, len(SCHEDULE)) - 1]
     least = REFUSED_AT_LEAST if refused else AT_LEAST.get(status or 0, 0)

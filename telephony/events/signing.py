@@ -4,7 +4,7 @@
     webhook-timestamp: seconds since the epoch, UTC
     webhook-signature: v1,<Base64 of HMAC-SHA-256 over "{id}.{timestamp}.{body}"> [v1,…]
 
-A secret is `whsec_` and the key in Base64. While a secret is being changed there are two signatures, one by each.
+A secret is `whsec_` and the key in Base64. While a secret is being changed there are two signatures.
 """
 
 import base64
@@ -91,7 +91,8 @@ def verify(secret: Secret, headers: Mapping[str, str], body: bytes, *, now: int)
     if abs(int(timestamp) * SECOND - now) > WINDOW_SECONDS * SECOND:
         raise SignatureRefused("The message is too old, or from the future.")
     expected = sign([key_of(secret)], message_id, int(timestamp), body).encode()
-    if not any(
-        [hmac.compare_digest(expected, each.encode("utf-8", "surrogateescape")) for each in given.split(" ")]
-    ):
+    fits = [
+        hmac.compare_digest(expected, each.encode("utf-8", "surrogateescape")) for each in given.split(" ")
+    ]
+    if not any(fits):
         raise SignatureRefused("The message's signature does not fit.")

@@ -27,7 +27,7 @@ class SubscriptionEvent(Enum):
 class DeliveryState(Enum):
     """Where a delivery is. The values stand in the store.
 
-    One that is on the wire is still pending or waiting there: after a crash nobody knows, and it is sent again.
+    One that is on the wire is still pending or waiting there; after a crash it is sent again.
     """
 
     PENDING = "pending"  # never tried

@@ -1,10 +1,21 @@
-"""The tables of this plane, and the outbox: events become delivery rows in the transaction that caused them."""
+"""The tables of this plane, and the outbox: events become rows in the transaction that caused them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from sqlalchemy import Column, Connection, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+)
 
 from telephony.events.event import Event, EventSchema, body_of, topic_of
 from telephony.events.states import DELIVERY, DeliveryState
@@ -145,7 +156,7 @@ class Publication:
     events: Sequence[Event]
 
 
-def publish(  # noqa: PLR0913 - what a row consists of
+def publish(
     tx: Connection,
     resource: ResourceId,
     interaction: InteractionId | None,
@@ -157,8 +168,8 @@ def publish(  # noqa: PLR0913 - what a row consists of
 ) -> list[Delivery]:
     """Write a delivery for every event and subscription that wants it, and return them.
 
-    Called inside the job that changes what the events tell of, so that both are committed or neither is. After
-    the commit hand the result to `Deliverer.enqueue`; a result that is lost is found in the store.
+    Called inside the job that changes what the events tell of, so that both are committed or neither is.
+    After the commit hand the result to `Deliverer.enqueue`; a result that is lost is found in the store.
     """
     return publish_many(
         tx, (Publication(resource, interaction, events),), subscriptions=subscriptions, node=node, now=now
@@ -168,7 +179,7 @@ def publish(  # noqa: PLR0913 - what a row consists of
 def publish_many(
     tx: Connection, publications: Iterable[Publication], *, subscriptions: Matching, node: NodeId, now: int
 ) -> list[Delivery]:
-    """Do the work of `publish` for many interactions in one statement; without a subscription there is none."""
+    """Do the work of `publish` for many interactions in one statement; without subscriptions, none."""
     made: list[Delivery] = []
     for publication in publications:
         for event in publication.events:
@@ -176,11 +187,8 @@ def publish_many(
             if wanted:
                 _deliveries_of(made, publication, event, wanted, now)
     if made:
-        insert_rows(tx, _table, [_row(delivery, node, now) for delivery in made])
+        insert_rows(tx, deliveries, [_row(delivery, node, now) for delivery in made])
     return made
-
-
-_table: Final = deliveries
 
 
 def _deliveries_of(
@@ -216,6 +224,7 @@ def _deliveries_of(
 
 
 def _row(delivery: Delivery, node: NodeId, now: int) -> tuple[object, ...]:
+    """Return a value for every column, in the order of the table."""
     return (
         delivery.resource,
         delivery.id,
@@ -232,8 +241,8 @@ def _row(delivery: Delivery, node: NodeId, now: int) -> tuple[object, ...]:
         delivery.expires,
         node,
         now,
-        None,
-        None,
-        None,
-        None,
+        None,  # tried
+        None,  # last_status
+        None,  # last_error
+        None,  # reason
     )

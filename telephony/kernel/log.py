@@ -131,7 +131,10 @@ def _renderers(form: Format, output: TextIO) -> list[Processor]:
         # A traceback is one field, its line ends escaped. Without locals: they hold bodies and keys.
         return [structlog.processors.format_exc_info, protect, structlog.processors.JSONRenderer(_dumps)]
     plain = structlog.dev.ConsoleRenderer(
-        colors=output.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+        colors=output.isatty(),
+        exception_formatter=structlog.dev.plain_traceback,
+        pad_event_to=0,
+        pad_level=False,
     )
     return [protect, plain]
 

@@ -77,5 +77,10 @@ class ListNumbers:
 
     def __call__(self, tx: Connection) -> list[OwnedNumber]:
         """Return the numbers."""
-        query = select(numbers).where(numbers.c.resource == self.resource).order_by(numbers.c.number).limit(self.limit)
+        query = (
+            select(numbers)
+            .where(numbers.c.resource == self.resource)
+            .order_by(numbers.c.number)
+            .limit(self.limit)
+        )
         return [OwnedNumber(row.resource, E164(row.number), row.carrier) for row in tx.execute(query)]

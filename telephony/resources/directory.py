@@ -8,7 +8,6 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, Self
 
 import structlog
@@ -103,6 +102,10 @@ class Directory:
         """Return a resource by its id."""
         return self._by_id.get(resource)
 
+    def knows(self, resource: ResourceId) -> bool:
+        """Tell whether there is such a resource."""
+        return resource in self._by_id
+
     def administrator(self, key: str) -> Administrator | None:
         """Return who holds the key of administration `key`."""
         return self._administrators.get(admin_key_hash(key))
@@ -156,7 +159,7 @@ class Directory:
         names: dict[bytes, list[str]] = {}
         for owner, authority in snapshot.authorities:
             names.setdefault(owner, []).append(authority)
-        by_id = {
+        by_id: dict[bytes, Resource] = {
             identifier: Resource(
                 identifier,
                 name,
@@ -166,11 +169,9 @@ class Directory:
             )
             for identifier, name, demonstration in snapshot.resources
         }
-        self._by_id = MappingProxyType(by_id)
-        self._by_authority = MappingProxyType(
-            {name: item for item in by_id.values() for name in item.authorities}
-        )
-        self._administrators = MappingProxyType(dict(snapshot.administrators))
+        self._by_id = by_id
+        self._by_authority = {name: item for item in by_id.values() for name in item.authorities}
+        self._administrators = dict(snapshot.administrators)
         self._fingerprint = snapshot.fingerprint
         log.info("resources.read", resources=len(by_id), administrators=len(self._administrators))
 

@@ -36,9 +36,9 @@ class Bucket:
 class RequestLimits:
     """What one resource may ask of one gateway."""
 
-    rate: float = 2000.0
-    """Requests a second; more than one gateway serves, so that only a runaway client meets it."""
-    burst: float = 4000.0
+    rate: float = 5000.0
+    """Requests a second; more than one core serves, so that only a burst of cheap refusals meets it."""
+    burst: float = 10000.0
     """Requests saved up while silent."""
     concurrent: int = 1000
     """Requests at a time: each holds a connection, a body and a place in the store's queue."""

@@ -1,9 +1,9 @@
 """The one way out for URLs that callers gave: webhooks now; prompts, callbacks and media sockets later.
 
-What is connected to is exactly what was checked: a name is looked up once for a connection, every address of the
-answer must be permitted, the connection goes to one of them, and each socket is made for an address that is
-checked once more. aiohttp asks no resolver for numeric hosts; these are checked before and again at the socket.
-Redirects are answers. Proxies and credentials from the environment, cookies and decompression are off.
+What is connected to is exactly what was checked: a name is looked up once for a connection, every address of
+the answer must be permitted, the connection goes to one of them, and each socket is made for an address that
+is checked once more. aiohttp asks no resolver for numeric hosts; these are checked before, and again at the
+socket. Redirects are answers. Proxies and credentials of the environment, cookies, decompression: off.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from telephony.kernel.errors import RemoteError, RemoteUnavailable
+from telephony.kernel.errors import RemoteUnavailable
 from telephony.kernel.http.outbound_addresses import (
     AddressPolicy,
     DestinationRefused,
@@ -34,7 +34,8 @@ Lookup = Callable[[str], Awaitable[Sequence[str]]]
 """Numeric addresses of a name; raises OSError when it has none."""
 
 LOOKUP_THREADS: Final = 32
-"""Look-ups at once. A name whose servers are silent holds one thread for some ten seconds, however many wait."""
+"""Look-ups at once. A name whose servers are silent holds one thread for some ten seconds, however many
+wait."""
 
 MAX_PREPARED: Final = 4096
 """URLs whose checked form is remembered."""
@@ -52,7 +53,7 @@ class RemoteTimedOut(RemoteUnavailable):
     metric = "remote_timed_out"
 
 
-class RemoteUntrusted(RemoteError):
+class RemoteUntrusted(RemoteUnavailable):
     """The other side's certificate does not prove that it is who the URL names."""
 
     metric = "remote_untrusted"
@@ -87,7 +88,7 @@ class GuardedClient:
         self._resolver = _CheckedResolver(self._policy, lookup)
         self._prepared: dict[str, URL] = {}
         self._session: aiohttp.ClientSession | None = None
-        self._timeout = self._timeout_of(settings.total_seconds)
+        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,12 +121,12 @@ class GuardedClient:
     ) -> OutboundReply:
         """Send one request and return the answer, a redirect included.
 
-        `timeout` is in seconds for the whole exchange. `repeatable` says that the request may arrive twice: then
-        it is sent once more when a kept connection turns out to have been closed by the other side.
+        `timeout` is in seconds for the whole exchange. `repeatable` says that the request may arrive twice:
+        then it is sent once more when a kept connection turns out to have been closed by the other side.
         Raises DestinationRefused, RemoteTimedOut, RemoteUntrusted, RemoteUnavailable.
         """
         target = self._prepared.get(url) or self._prepare(url)
-        limit = self._timeout if timeout is None else self._timeout_of(timeout)
+        limit = self._timeout_of(self._settings.total_seconds if timeout is None else timeout)
         try:
             try:
                 return await self._exchange(method, target, headers, body, limit)
@@ -179,14 +180,18 @@ class GuardedClient:
         return target
 
     def _timeout_of(self, seconds: float) -> aiohttp.ClientTimeout:
-        return aiohttp.ClientTimeout(total=seconds, connect=min(seconds, self._settings.connect_seconds))
+        found = self._timeouts.get(seconds)
+        if found is None:
+            connect = min(seconds, self._settings.connect_seconds)
+            found = self._timeouts[seconds] = aiohttp.ClientTimeout(total=seconds, connect=connect)
+        return found
 
     def _open(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             resolver=self._resolver,
             use_dns_cache=False,  # a remembered answer would be used without its check
             ssl=True if self._tls is None else self._tls,
-            limit=0,  # whoever calls bounds what it does at once; one queue for all would let the slow hold the quick
+            limit=0,  # callers bound what they do at once; in one queue for all the slow would hold the quick
             keepalive_timeout=self._settings.keepalive_seconds,
             socket_factory=self._socket,
         )

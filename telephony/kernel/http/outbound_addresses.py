@@ -2,8 +2,8 @@
 
 Denied by default. An address is connected to when it is a public unicast address and the port is one of the
 usual ones, or when the operator's settings name its network. The tables are IANA's special-purpose registries
-(RFC 6890 and its updates), written out: `ipaddress.is_global` passes multicast, 192.0.0.9 and NAT64 (RFC 6052),
-and differs between Python's patch releases.
+(RFC 6890 and its updates), written out: `ipaddress.is_global` passes multicast, 192.0.0.9 and NAT64
+(RFC 6052), and differs between Python's patch releases.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ from telephony.kernel.errors import ConfigurationError, InvalidRequest
 Address = IPv4Address | IPv6Address
 
 MAX_URL: Final = 2048
-"""Characters of a URL: what every server and proxy on the way takes (RFC 9110 §4.1 asks for 8000 at least)."""
+"""Characters of a URL: what every server and proxy takes (RFC 9110 §4.1 asks for 8000)."""
 
 MAX_HOST: Final = 253
 """Characters of a name (RFC 1035 §2.3.4, without the length octets)."""
@@ -55,8 +55,8 @@ _FORBIDDEN_V4: Final = tuple(
 )
 
 _PUBLIC_V6: Final = IPv6Network("2000::/3")
-"""All that IANA gives out as global unicast; whatever lies outside (mapped, compatible, unique local, link-local,
-site-local, multicast, discard, SRv6) is refused without a table."""
+"""All that IANA gives out as global unicast; whatever lies outside (mapped, compatible, unique local,
+link-local, site-local, multicast, discard, SRv6) is refused without a table."""
 
 _FORBIDDEN_V6: Final = tuple(
     IPv6Network(network)
@@ -127,7 +127,7 @@ class AllowedNetwork:
             return cls(ipaddress.ip_network(network), number)
         except ValueError:
             raise ConfigurationError(
-                f"outbound.allow: {text!r} is no network; write 10.1.0.0/16, 127.0.0.1:8080 or [fd00::/8]:443.",
+                f"outbound.allow: {text!r} is no network; write 10.1.0.0/16, 127.0.0.1:80 or [fd00::/8]:443.",
                 target="outbound.allow",
             ) from None
 

@@ -1,7 +1,7 @@
 """Rows by the hundred in few statements.
 
-The SQLite driver gives the interpreter lock away around every row of an `executemany` and has to win it back from
-a busy event loop each time; a statement of many rows gives it away once. PostgreSQL's driver sends an
+The SQLite driver gives the interpreter lock away around every row of an `executemany` and has to win it back
+from a busy event loop each time; a statement of many rows gives it away once. PostgreSQL's driver sends an
 `executemany` as one pipeline already.
 """
 
@@ -29,7 +29,8 @@ def insert_rows(tx: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -
     most = max(1, MAX_PARAMETERS // len(table.columns))
     start = 0
     while start < len(rows):
-        # Powers of two, so that a handful of statements serves every length and the driver keeps them prepared.
+        # Powers of two, so that a handful of statements serves every length and the driver keeps them
+        # prepared.
         count = min(most, 1 << ((len(rows) - start).bit_length() - 1))
         values = tuple(value for row in rows[start : start + count] for value in row)
         tx.exec_driver_sql(_statement(table, count, "?"), values)
@@ -38,6 +39,6 @@ def insert_rows(tx: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -
 
 @lru_cache(maxsize=512)
 def _statement(table: Table, rows: int, mark: str) -> str:
-    columns = ", ".join(column.name for column in table.columns)
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
     row = "(" + ", ".join([mark] * len(table.columns)) + ")"
-    return f"INSERT INTO {table.name} ({columns}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - names of ours
+    return f"INSERT INTO {table.name} ({columns}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - ours

@@ -11,8 +11,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Job(Protocol[T_co]):
     """One unit of work on the database: any callable that takes the transaction.
 
-    It may run twice (after a neighbour spoiled the group), so it touches nothing but the transaction. It neither
-    commits nor rolls back; one that wants to survive an error of the database wraps the statement in
+    It may run twice (after a neighbour spoiled the group), so it touches nothing but the transaction. It
+    neither commits nor rolls back; one that wants to survive an error of the database wraps the statement in
     `with tx.begin_nested():`, since PostgreSQL takes nothing more after an error until something is undone.
     """
 

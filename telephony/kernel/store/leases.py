@@ -1,12 +1,12 @@
 """Who works on what: nodes, their leases, and taking over what a dead one left.
 
-A row that somebody has to work on carries the node in a `node` column; its table says so by `info=WORK`. The lease
-is the node's, on the database's clock. A node whose lease ran out is dead to the others: one of them takes its work
-over, in one transaction, and raises each row's `version`, so that a node that only slept loses every
-compare-and-set it still had in mind. Such a node learns it from `RenewLease`, which raises LeaseLost.
+A row that somebody has to work on carries the node in a `node` column; its table says so by `info=WORK`. The
+lease is the node's, on the database's clock. A node whose lease ran out is dead to the others: one of them
+takes its work over, in one transaction, and raises each row's `version`, so that a node that only slept loses
+every compare-and-set it still had in mind. Such a node learns it from `RenewLease`, which raises LeaseLost.
 
-SQLite allows one gateway: `hold` takes a lock on the file beside the database, and whoever has it may take over
-from every other node at once.
+SQLite allows one gateway: `hold` takes a lock on the file beside the database, and whoever has it may take
+over from every other node at once.
 """
 
 import fcntl
@@ -35,7 +35,7 @@ SETTLED: Final = 0
 _POSTGRESQL_NOW: Final = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
 
-class LeaseLost(NodeError):
+class LeaseLost(NodeError):  # noqa: N818 - as all of its tree
     """Another node took this one's work over: whatever it still does is no longer its to do."""
 
     metric = "lease_lost"
@@ -85,7 +85,9 @@ class RenewLease:
     def __call__(self, tx: Connection) -> None:
         until = database_now(tx) + round(self.seconds * SECOND)
         renewed = tx.execute(
-            update(nodes).where(nodes.c.id == self.node, nodes.c.lease_until > SETTLED).values(lease_until=until)
+            update(nodes)
+            .where(nodes.c.id == self.node, nodes.c.lease_until > SETTLED)
+            .values(lease_until=until)
         )
         if renewed.rowcount == 0:
             raise LeaseLost("Another node took this node's work over.")
@@ -100,9 +102,7 @@ class EndLease:
     def __call__(self, tx: Connection) -> None:
         now = database_now(tx)
         tx.execute(
-            update(nodes)
-            .where(nodes.c.id == self.node, nodes.c.lease_until > now)
-            .values(lease_until=now)
+            update(nodes).where(nodes.c.id == self.node, nodes.c.lease_until > now).values(lease_until=now)
         )
 
 
@@ -167,9 +167,9 @@ class Hold:
 def hold(url: str) -> Hold:
     """Take the right to be the gateway of the database at `url`.
 
-    SQLite: locks `FILE.lock` beside the database; the system drops the lock with the process, however it dies.
-    PostgreSQL: nothing to take, leases do it. Raises ConfigurationError when another gateway has it, or when the
-    folder takes no file.
+    SQLite: locks `FILE.lock` beside the database; the system drops the lock with the process, however it
+    dies. PostgreSQL: nothing to take, leases do it. Raises ConfigurationError when another gateway has it, or
+    when the folder takes no file.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
@@ -178,13 +178,15 @@ def hold(url: str) -> Hold:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be opened ({error.strerror}); the data folder must be writable.") from error
+        raise ConfigurationError(
+            f"{path} cannot be opened ({error.strerror}); the data folder must be writable."
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         raise ConfigurationError(
-            f"Another gateway works on {parsed.database}. SQLite allows one: stop the other, give this one a data"
-            " folder of its own, or use PostgreSQL for both."
+            f"Another gateway works on {parsed.database}. SQLite allows one: stop the other, give this one a"
+            " data folder of its own, or use PostgreSQL for both."
         ) from error
     return Hold(descriptor)

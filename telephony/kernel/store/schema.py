@@ -17,7 +17,7 @@ metadata: Final = MetaData(
 )
 
 WORK: Final = {"work": True}
-"""`info=WORK` marks a table whose rows a node works on: it has a nullable `node` column, moved when the node dies."""
+"""`info=WORK` marks a table whose rows a node works on: its nullable `node` changes when that node dies."""
 
 Identifier: Final = LargeBinary(16)
 """The type of an id column."""

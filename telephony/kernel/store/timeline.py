@@ -1,10 +1,10 @@
 """The timeline: what happened to an interaction, appended and never changed.
 
-A kind is `noun.what-happened` in lower case with dots and hyphens, as logs spell their events: `message.accepted`,
-`part.submitted`, `receipt.delivered`, `webhook.failed`. A plane keeps its kinds together as a `TimelineKind` enum;
-a later feature adds kinds and never changes what an old one means. `source` says who saw it: `http`, `dispatcher`,
-`link:NAME`, `webhook`. `data` is whatever struct or mapping the kind documents, kept as JSON; never the body of a
-message, which has its own table and its own age.
+A kind is `noun.what-happened` in lower case with dots and hyphens, as logs spell their events:
+`message.accepted`, `part.submitted`, `receipt.delivered`, `webhook.failed`. A plane keeps its kinds together
+as a `TimelineKind` enum; a later feature adds kinds and never changes what an old one means. `source` says
+who saw it: `http`, `dispatcher`, `link:NAME`, `webhook`. `data` is whatever struct or mapping the kind
+documents, kept as JSON; never the body of a message, which has its own table and its own age.
 """
 
 import itertools
@@ -53,14 +53,14 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     """What the JSON held; None when there was none."""
 
 
-# (at, seq) orders one process's entries. It starts at random, so that two nodes, or two lives of one, that write
-# about the same interaction in the same microsecond do not meet on one key.
+# (at, seq) orders one process's entries. It starts at random, so that two nodes, or two lives of one, that
+# write about the same interaction in the same microsecond do not meet on one key.
 _seq: Final = itertools.count(int.from_bytes(os.urandom(3), "big") << 36)
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
 
 
-def append(  # noqa: PLR0913 - the columns of one row
+def append(
     tx: Connection,
     resource: ResourceId,
     interaction: InteractionId,

@@ -1,0 +1,91 @@
+"""The CLI's way to a gateway: the administration API, and ACS's own with the connection string."""
+
+import http.client
+import json
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tandem.first_start import Keepsakes
+from telephony.kernel.clock import SystemClock
+from telephony.kernel.errors import ConfigurationError, RemoteError, RemoteUnavailable
+from telephony.kernel.http.signature import sign
+
+SECONDS: Final = 30.0
+"""How long an answer may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Talks to the gateway that keeps its files in a data folder."""
+
+    endpoint: str
+    authority: str
+    key: bytes
+    admin_key: str
+    context: ssl.SSLContext
+
+    @classmethod
+    def of(cls, data: Path) -> "Client":
+        """Return the client of the node in `data`. Raises ConfigurationError when there is none."""
+        import base64
+
+        keepsakes = Keepsakes(data)
+        try:
+            fields = dict(
+                field.split("=", 1) for field in keepsakes.connection_string.read_text().strip().split(";")
+            )
+            admin_key = keepsakes.admin_key.read_text().strip()
+            endpoint, key = fields["endpoint"].rstrip("/"), base64.b64decode(fields["accesskey"])
+            context = ssl.create_default_context(cafile=data / "ca.pem")
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigurationError(
+                f"{data}: no gateway has been started with this data folder ({error}); see --data."
+            ) from error
+        return cls(endpoint, urlsplit(endpoint).netloc, key, admin_key, context)
+
+    def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Call the administration API and return its answer. Raises RemoteError."""
+        raw = b"" if body is None else json.dumps(body).encode()
+        return self._call(method, path, raw, {"Authorization": f"Bearer {self.admin_key}"})
+
+    def acs(self, method: str, target: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """Call an ACS operation with the first resource's key and return its answer. Raises RemoteError."""
+        raw = json.dumps(body).encode()
+        headers = sign(method, target, host=self.authority, body=raw, key=self.key, now=SystemClock().now())
+        return self._call(method, target, raw, headers)
+
+    def resource(self) -> str:
+        """Return the id of the resource that the connection string belongs to."""
+        for resource in self.admin("GET", "/admin/resources")["value"]:
+            if self.authority in resource["authorities"]:
+                return str(resource["id"])
+        raise RemoteError("The gateway does not know the resource of the connection string.")
+
+    def _call(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Any:  # noqa: ANN401
+        request = urllib.request.Request(  # noqa: S310 - our own https endpoint
+            self.endpoint + target, data=body or None, method=method, headers=headers
+        )
+        if body:
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS, context=self.context) as answer:  # noqa: S310
+                raw = answer.read()
+        except urllib.error.HTTPError as error:
+            raise RemoteError(_message(error.code, error.read())) from error
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+            raise RemoteUnavailable(f"{self.endpoint} does not answer: {error}") from error
+        return json.loads(raw) if raw else None
+
+
+def _message(status: int, body: bytes) -> str:
+    try:
+        error = json.loads(body)["error"]
+        target = f" ({error['target']})" if error.get("target") else ""
+        return f"{status} {error['code']}: {error['message']}{target}"
+    except (ValueError, KeyError, TypeError):
+        return f"{status}"

@@ -1,0 +1,143 @@
+"""`tandem sms send`, `tandem messages`, `tandem message`, `tandem links`."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import quote, urlencode
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tandem.cli.client import Client
+from tandem.cli.options import Data, fail, folder, told
+from tandem.cli.show import message_table, print_message
+
+API_VERSION: Final = "2021-03-07"
+
+FOLLOW_SECONDS: Final = 0.5
+"""How often `--follow` looks."""
+
+app = typer.Typer(no_args_is_help=True, help="Send messages.")
+
+
+@app.command("send")
+def send(
+    to: Annotated[list[str], typer.Argument(help="Recipients in E.164.")],
+    text: Annotated[str, typer.Option("--text", "-m", help="The message; - reads standard input.")],
+    sender: Annotated[
+        str | None, typer.Option("--from", help="A number of yours; else the one in the data folder.")
+    ] = None,
+    tag: Annotated[str | None, typer.Option(help="Comes back in the delivery report.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the end of every message.")] = 0.0,
+    data: Data = None,
+) -> None:
+    """Send a text as an application would, with the connection string in the data folder."""
+    with told():
+        where = folder(data)
+        client = Client.of(where)
+        answer = client.acs(
+            "POST",
+            f"/sms?api-version={API_VERSION}",
+            {
+                "from": sender or _own_number(where),
+                "smsRecipients": [{"to": number} for number in to],
+                "message": sys.stdin.read() if text == "-" else text,
+                "smsSendOptions": {"enableDeliveryReport": True, **({"tag": tag} if tag else {})},
+            },
+        )
+        good = True
+        for item in answer["value"]:
+            good = good and item["successful"]
+            print(item["to"], item.get("messageId") or item.get("errorMessage"))
+        sent = [item["messageId"] for item in answer["value"] if item["successful"]]
+        if wait:
+            good = _wait_for(client, sent, wait) and good
+    if not good:
+        raise typer.Exit(1)
+
+
+def messages(
+    peer: Annotated[str | None, typer.Option(help="The other party's number.")] = None,
+    own: Annotated[str | None, typer.Option(help="Your number.")] = None,
+    state: Annotated[str | None, typer.Option(help="accepted, submitted, delivered, failed, …")] = None,
+    direction: Annotated[str | None, typer.Option(help="inbound or outbound.")] = None,
+    before: Annotated[str | None, typer.Option(help="Only older ones than this message.")] = None,
+    top: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens.")] = False,
+    data: Data = None,
+) -> None:
+    """Search messages, newest first; with --follow, show what happens as it does."""
+    asked = {"peer": peer, "own": own, "state": state, "direction": direction, "before": before, "top": top}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    console = Console()
+    with told():
+        client = Client.of(folder(data))
+        path = f"/admin/resources/{client.resource()}/messages?{query}"
+        if not follow:
+            console.print(message_table(client.admin("GET", path)["value"]))
+            return
+        seen: dict[str, int] = {}
+        while True:
+            found = client.admin("GET", path)["value"]
+            fresh = [one for one in reversed(found) if seen.get(one["messageId"]) != one["version"]]
+            if fresh:
+                console.print(message_table(fresh, header=not seen))
+            seen = {one["messageId"]: one["version"] for one in found}
+            time.sleep(FOLLOW_SECONDS)
+
+
+def message(
+    message_id: Annotated[str, typer.Argument(metavar="ID", help="As the API gave it, or its GUID.")],
+    data: Data = None,
+) -> None:
+    """Show one message and everything that happened to it."""
+    with told():
+        client = Client.of(folder(data))
+        print_message(Console(), find(client, client.resource(), message_id))
+
+
+def links(data: Data = None) -> None:
+    """Show the SMPP links and how they do."""
+    with told():
+        found = Client.of(folder(data)).admin("GET", "/admin/links")["value"]
+    table = Table(box=None, pad_edge=False)
+    names = list(found[0]) if found else ["name", "carrier", "state"]
+    for name in names:
+        table.add_column(name)
+    for link in found:
+        table.add_row(*(str(link[name]) for name in names))
+    Console().print(table)
+
+
+def find(client: Client, resource: str, message_id: str) -> dict[str, Any]:
+    """Return a message with its timeline. Raises RemoteError when there is none."""
+    found: dict[str, Any] = client.admin(
+        "GET", f"/admin/resources/{resource}/messages/{quote(message_id, safe='')}"
+    )
+    return found
+
+
+def _wait_for(client: Client, sent: list[str], seconds: float) -> bool:
+    """Wait until the messages are over, print their timelines, and tell whether all were delivered."""
+    console, resource = Console(), client.resource()
+    until = time.monotonic() + seconds
+    delivered = True
+    for identifier in sent:
+        view = find(client, resource, identifier)
+        while (
+            view["message"]["state"] in ("accepted", "submitting", "submitted") and time.monotonic() < until
+        ):
+            time.sleep(0.05)
+            view = find(client, resource, identifier)
+        print_message(console, view)
+        delivered = delivered and view["message"]["state"] == "delivered"
+    return delivered
+
+
+def _own_number(where: Path) -> str:
+    file = where / "number"
+    if not file.exists():
+        fail(f"{file} does not exist: name your number with --from")
+    return file.read_text().strip()

@@ -1,0 +1,112 @@
+"""What a node makes for itself when it finds nothing: a resource with a number, and a key to administer it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from tandem.config.tree import SIMULATED, Configuration
+from telephony.kernel.clock import Clock
+from telephony.kernel.e164 import E164
+from telephony.kernel.errors import Conflict
+from telephony.kernel.http.route import Role
+from telephony.kernel.store import Store
+from telephony.numbers.store import AcquireNumber, ListNumbers, OwnedNumber
+from telephony.resources.access_key import connection_string
+from telephony.resources.directory import Directory, Resource
+from telephony.resources.seal import MasterKeys
+from telephony.resources.verbs import AddAdminKey, CreateResource
+
+log = structlog.get_logger(__name__)
+
+FIRST_NUMBER: Final = E164("+14255550100")
+"""The first resource's number at the simulated carrier; 555-0100 to 0199 belong to nobody (NANPA)."""
+
+FIRST_RESOURCE: Final = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Keepsakes:
+    """The files that a person or a program on this machine finds the node by."""
+
+    data: Path
+
+    @property
+    def connection_string(self) -> Path:
+        """The first resource's connection string; mode 0600."""
+        return self.data / "connection-string"
+
+    @property
+    def number(self) -> Path:
+        """A number that the first resource owns."""
+        return self.data / "number"
+
+    @property
+    def admin_key(self) -> Path:
+        """A key of administration, owner; mode 0600."""
+        return self.data / "admin-key"
+
+    @property
+    def welcomed(self) -> Path:
+        """There once the first messages went through."""
+        return self.data / "welcomed"
+
+
+async def ensure_first_resource(
+    configuration: Configuration, store: Store, master: MasterKeys, directory: Directory, clock: Clock
+) -> Resource:
+    """Return the first resource, made with its number when there is none yet.
+
+    With the simulated carrier only it is a demonstration resource: nothing of it leaves the machine.
+    """
+    found = next(iter(directory.resources), None)
+    if found is None:
+        authorities = authorities_of(configuration)
+        only_simulated = all(carrier.simulated for carrier in configuration.carriers.values())
+        created = await store.write(
+            CreateResource(FIRST_RESOURCE, authorities, master, clock.now(), demonstration=only_simulated)
+        )
+        if SIMULATED in configuration.carriers:
+            try:
+                await store.write(
+                    AcquireNumber(OwnedNumber(created.id, FIRST_NUMBER, SIMULATED), clock.now())
+                )
+            except Conflict:
+                log.warning("first_start.number_is_taken", number=FIRST_NUMBER)
+        await directory.refresh()
+        found = directory.by_id(created.id)
+        assert found is not None
+    return found
+
+
+async def write_keepsakes(keepsakes: Keepsakes, first: Resource, store: Store, clock: Clock) -> None:
+    """Write the files that are missing, so that a node whose files were lost can still be reached."""
+    if first.keys and first.authorities:
+        secret = connection_string(first.authorities[0], first.keys[0])
+        _write_secret(keepsakes.connection_string, secret.reveal())
+    owned = await store.read(ListNumbers(first.id, 1))
+    if owned:
+        keepsakes.number.write_text(f"{owned[0].number}\n")
+    if not keepsakes.admin_key.exists():
+        made = await store.write(AddAdminKey("this node's own", Role.OWNER, clock.now()))
+        _write_secret(keepsakes.admin_key, made.key.reveal())
+
+
+def authorities_of(configuration: Configuration) -> Sequence[str]:
+    """Return the authorities of the first resource."""
+    if configuration.authorities:
+        return configuration.authorities
+    return (f"127.0.0.1:{configuration.port}", f"localhost:{configuration.port}")
+
+
+def _write_secret(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,237 @@
+"""First."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go forward; the way back is a backup."""
+    op.create_table(
+        "admin_keys",
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("revoked", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("admin_keys_pkey")),
+        sa.UniqueConstraint("hash", name=op.f("admin_keys_hash_key")),
+    )
+    op.create_table(
+        "bodies",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("interaction", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "interaction", name=op.f("bodies_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("bodies_expires"), "bodies", ["expires"], unique=False)
+    op.create_table(
+        "deliveries",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("subscription", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("interaction", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("event_id", sa.String(length=128), nullable=False),
+        sa.Column("event_type", sa.String(length=96), nullable=False),
+        sa.Column("data_version", sa.String(length=8), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("tried", sa.BigInteger(), nullable=True),
+        sa.Column("last_status", sa.Integer(), nullable=True),
+        sa.Column("last_error", sa.String(length=200), nullable=True),
+        sa.Column("reason", sa.String(length=48), nullable=True),
+        sa.PrimaryKeyConstraint("resource", "id", name=op.f("deliveries_pkey")),
+    )
+    op.create_index(
+        "deliveries_dead",
+        "deliveries",
+        ["resource", "subscription", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'dead'"),
+        postgresql_where=sa.text("state = 'dead'"),
+    )
+    op.create_index(
+        "deliveries_due",
+        "deliveries",
+        ["node", "subscription", "due"],
+        unique=False,
+        sqlite_where=sa.text("node IS NOT NULL"),
+        postgresql_where=sa.text("node IS NOT NULL"),
+    )
+    op.create_index(
+        "deliveries_finished",
+        "deliveries",
+        ["state", "created"],
+        unique=False,
+        sqlite_where=sa.text("node IS NULL"),
+        postgresql_where=sa.text("node IS NULL"),
+    )
+    op.create_table(
+        "early_receipts",
+        sa.Column("carrier", sa.String(length=64), nullable=False),
+        sa.Column("remote_id", sa.String(length=65), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("receipt", sa.LargeBinary(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("carrier", "remote_id", "id", name=op.f("early_receipts_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("early_receipts_expires"), "early_receipts", ["expires"], unique=False)
+    op.create_table(
+        "interactions",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("direction", sa.String(length=8), nullable=False),
+        sa.Column("state", sa.String(length=24), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("own", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=32), nullable=False),
+        sa.Column("carrier", sa.String(length=64), nullable=True),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("due", sa.BigInteger(), nullable=True),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=True),
+        sa.Column("price", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.String(length=3), nullable=True),
+        sa.Column("detail", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "id", name=op.f("interactions_pkey")),
+    )
+    op.create_index(
+        "interactions_node",
+        "interactions",
+        ["node", "state", "id"],
+        unique=False,
+        sqlite_where=sa.text("node IS NOT NULL"),
+        postgresql_where=sa.text("node IS NOT NULL"),
+    )
+    op.create_index("interactions_peer", "interactions", ["resource", "peer", "id"], unique=False)
+    op.create_table(
+        "message_parts",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("message", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("carrier", sa.String(length=64), nullable=False),
+        sa.Column("remote_id", sa.String(length=65), nullable=False),
+        sa.Column("link", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("submitted", sa.BigInteger(), nullable=False),
+        sa.Column("reported", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("resource", "message", "part", name=op.f("message_parts_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("message_parts_receipt", "message_parts", ["carrier", "remote_id"], unique=False)
+    op.create_table(
+        "nodes",
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("started", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("nodes_pkey")),
+    )
+    op.create_table(
+        "numbers",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("number", sa.String(length=16), nullable=False),
+        sa.Column("carrier", sa.String(length=64), nullable=False),
+        sa.Column("acquired", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "number", name=op.f("numbers_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("numbers_number", "numbers", ["number"], unique=True)
+    op.create_table(
+        "repeatability",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("request_id", sa.String(length=64), nullable=False),
+        sa.Column("operation", sa.String(length=64), nullable=False),
+        sa.Column("first_sent", sa.BigInteger(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("response", sa.LargeBinary(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "request_id", name=op.f("repeatability_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("repeatability_expires"), "repeatability", ["expires"], unique=False)
+    op.create_table(
+        "resources",
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("demonstration", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("resources_pkey")),
+    )
+    op.create_table(
+        "subscriptions",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("url", sa.String(length=2048), nullable=False),
+        sa.Column("schema", sa.String(length=16), nullable=False),
+        sa.Column("event_types", sa.Text(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("old_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("old_secret_until", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.String(length=24), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("max_attempts", sa.Integer(), nullable=False),
+        sa.Column("ttl_minutes", sa.Integer(), nullable=False),
+        sa.Column("validation", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("validation_until", sa.BigInteger(), nullable=True),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "id", name=op.f("subscriptions_pkey")),
+        sa.UniqueConstraint("resource", "name", name=op.f("subscriptions_resource_name_key")),
+    )
+    op.create_table(
+        "timeline",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("interaction", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("source", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=48), nullable=False),
+        sa.Column("data", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("resource", "interaction", "at", "seq", name=op.f("timeline_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "resource_authorities",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("authority", sa.String(length=261), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["resource"],
+            ["resources.id"],
+        ),
+        sa.PrimaryKeyConstraint("resource", "authority", name=op.f("resource_authorities_pkey")),
+        sa.UniqueConstraint("authority", name=op.f("resource_authorities_authority_key")),
+    )
+    op.create_table(
+        "resource_keys",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("slot", sa.String(length=16), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("master", sa.String(length=16), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["resource"],
+            ["resources.id"],
+        ),
+        sa.PrimaryKeyConstraint("resource", "slot", name=op.f("resource_keys_pkey")),
+    )

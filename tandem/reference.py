@@ -1,0 +1,185 @@
+"""The generated part of the reference: `python -m tandem.reference docs/reference`.
+
+Everything here is read from the code itself: routes, settings, state tables. A test fails when the files in the
+repository say something else.
+"""
+
+import ast
+import csv
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, cast, get_args, get_origin
+
+import msgspec
+
+from sms import admin as sms_admin
+from sms import api as sms_api
+from sms.smpp import states as smpp_states
+from sms.states import INBOUND, OUTBOUND
+from tandem import health
+from tandem.config.tree import Configuration
+from tandem.http import routes_table
+from telephony.events import admin as events_admin
+from telephony.events import states as events_states
+from telephony.kernel.http.route import Auth, Route
+from telephony.kernel.states import Machine
+from telephony.resources import admin as resources_admin
+
+NOTE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n\n"
+
+
+def main(folder: Path) -> None:
+    """Write every generated page into `folder`."""
+    for name, text in pages(folder).items():
+        (folder / name).write_text(text)
+        print(folder / name)
+
+
+def pages(folder: Path) -> Mapping[str, str]:
+    """Return the pages by file name; `folder` holds the list of ACS's operations."""
+    routes = every_route()
+    with (folder / "acs-operations.csv").open(newline="") as file:
+        listed = list(csv.DictReader(file))
+    return {
+        "acs-operations.md": acs_operations(listed, routes),
+        "own-operations.md": own_operations(routes),
+        "configuration.md": configuration(),
+        "states.md": states(
+            [
+                OUTBOUND,
+                INBOUND,
+                *_machines(events_states),
+                *_machines(smpp_states),
+            ]
+        ),
+    }
+
+
+def every_route() -> list[Route]:
+    """Return the routes of a gateway, without anything behind them."""
+    nothing = cast("Any", None)
+    return [
+        *sms_api.routes(nothing, nothing),
+        *sms_admin.routes(nothing, nothing, nothing),
+        *resources_admin.routes(nothing),
+        *events_admin.routes(nothing),
+        *health.routes(nothing),
+    ]
+
+
+def acs_operations(listed: Iterable[Mapping[str, str]], routes: Iterable[Route]) -> str:
+    """Return the table of ACS's data-plane operations: supported with which api-versions, or why not."""
+    ours = {(route.method, route.template): route for route in routes}
+    lines = [
+        NOTE
+        + "# ACS operations\n\nEvery operation that the released SDKs of Azure Communication Services send.\n"
+    ]
+    service = ""
+    for row in listed:
+        if row["service"] != service:
+            service = row["service"]
+            lines.append(f"\n## {service}\n\n| operation | method, path | supported |\n|---|---|---|")
+        route = ours.get((row["method"], row["path"]))
+        answer = f"yes: {', '.join(route.versions)}" if route is not None else f"no. {row['why_not']}"
+        lines.append(f"| {row['operation']} | `{row['method']} {row['path']}` | {answer} |")
+    return "\n".join(lines) + "\n"
+
+
+def own_operations(routes: Iterable[Route]) -> str:
+    """Return the table of the operations that are not ACS's."""
+    own = [route for route in routes if route.auth is not Auth.HMAC]
+    return (
+        NOTE
+        + "# Operations beyond ACS\n\n"
+        + "`admin` routes take `Authorization: Bearer KEY`; the first key lies in `var/admin-key`.\n\n"
+        + routes_table(own)
+    )
+
+
+def configuration() -> str:
+    """Return every setting with its type, default and meaning."""
+    lines = [
+        NOTE + "# Settings\n",
+        "A TOML file (`--config`, `TANDEM_CONFIG` or `tandem.toml`) < `TANDEM_*` in the environment < flags.",
+        "In the environment a dot is two underscores: `TANDEM_LOG__LEVEL=debug`.",
+        "`tandem config show` prints every value and where it came from.\n",
+        "| setting | default | meaning |",
+        "|---|---|---|",
+    ]
+    lines += _settings(Configuration, "")
+    return "\n".join(lines) + "\n"
+
+
+def _settings(struct: type[msgspec.Struct], prefix: str) -> list[str]:
+    meanings = _meanings(struct)
+    lines: list[str] = []
+    for field in msgspec.structs.fields(struct):
+        name = f"{prefix}{field.encode_name}"
+        inner = _struct_in(field.type)
+        if inner is not None:
+            lines += _settings(inner[0], f"{name}.{inner[1]}")
+            continue
+        default = "required" if field.required else f"`{_default(field)}`"
+        lines.append(f"| `{name}` | {default} | {meanings.get(field.name, '')} |")
+    return lines
+
+
+def _struct_in(kind: Any) -> tuple[type[msgspec.Struct], str] | None:  # noqa: ANN401 - any annotation
+    """Return the struct that a setting is a section of, and how its name goes on."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind, ""
+    if get_origin(kind) is dict:
+        _, value = get_args(kind)
+        if isinstance(value, type) and issubclass(value, msgspec.Struct):
+            return value, "NAME."
+    return None
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if value is None or value == "":
+        return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(str(item) for item in value)}]"
+    return str(value)
+
+
+def _meanings(struct: type) -> dict[str, str]:
+    """Return the docstrings below a struct's fields, its bases' too."""
+    found: dict[str, str] = {}
+    for kind in reversed(struct.__mro__):
+        if kind in (msgspec.Struct, object) or not kind.__module__.split(".")[0] in _PACKAGES:
+            continue
+        body = cast("ast.ClassDef", ast.parse(inspect.cleandoc(inspect.getsource(kind))).body[0]).body
+        for above, below in zip(body, body[1:], strict=False):
+            if (
+                isinstance(above, ast.AnnAssign)
+                and isinstance(above.target, ast.Name)
+                and isinstance(below, ast.Expr)
+                and isinstance(below.value, ast.Constant)
+                and isinstance(below.value.value, str)
+            ):
+                found[above.target.id] = " ".join(below.value.value.split()).replace("|", "\\|")
+    return found
+
+
+_PACKAGES: Final = frozenset({"tandem", "telephony", "sip", "sms", "carriers"})
+
+
+def states(machines: Iterable[Machine[Any, Any]]) -> str:
+    """Return the state machines as diagrams."""
+    parts = [NOTE + "# States\n\nPrinted from the tables that the code runs on.\n"]
+    parts += [f"## {machine.name}\n\n```mermaid\n{machine.diagram()}```\n" for machine in machines]
+    return "\n".join(parts)
+
+
+def _machines(module: object) -> list[Machine[Any, Any]]:
+    return [value for value in vars(module).values() if isinstance(value, Machine)]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

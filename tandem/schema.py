@@ -1,0 +1,10 @@
+"""Every module that defines tables, so that whoever imports this knows the whole schema."""
+
+import sms.store.tables
+import telephony.events.store
+import telephony.kernel.store.schema
+import telephony.numbers.store
+import telephony.resources.tables
+from telephony.kernel.store.schema import metadata
+
+__all__ = ["metadata", "sms", "telephony"]

@@ -1,0 +1,118 @@
+"""What a start shows on the terminal: on the first, a message out and one in; on each, how to reach the node."""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from tandem.cli.client import Client
+from tandem.cli.show import print_message
+from tandem.config.tree import SIMULATED, Configuration
+from tandem.first_start import Keepsakes
+from telephony.kernel.errors import TandemError
+
+ANSWERING_NUMBER: Final = "+12065550107"
+"""The simulated carrier's number that answers every message (docs/reference/simulated-carrier.md)."""
+
+SECONDS: Final = 20.0
+"""How long the first messages may take before the start says that something is wrong."""
+
+LOOK_SECONDS: Final = 0.05
+
+OVER: Final = ("delivered", "failed", "expired", "unreported")
+
+
+def run(configuration: Configuration) -> None:
+    """Show the node; on the first start with the simulated carrier take a message out and one in."""
+    console = Console(soft_wrap=True, highlight=False)
+    keepsakes = Keepsakes(configuration.data)
+    try:
+        if SIMULATED in configuration.carriers and not keepsakes.welcomed.exists():
+            _first_messages(console, Client.of(configuration.data), keepsakes)
+        _show(console, configuration.data, keepsakes)
+    except TandemError as error:
+        console.print(f"[red]{error.message}[/]")
+        sys.exit(1)
+
+
+def _first_messages(console: Console, client: Client, keepsakes: Keepsakes) -> None:
+    number = keepsakes.number.read_text().strip()
+    resource = client.resource()
+    console.print("\n[bold]The first message goes out[/] through the simulated carrier, over SMPP …")
+    answer = client.acs(
+        "POST",
+        "/sms?api-version=2021-03-07",
+        {
+            "from": number,
+            "smsRecipients": [{"to": ANSWERING_NUMBER}],
+            "message": "Hello from Tandem!",
+            "smsSendOptions": {"enableDeliveryReport": True, "tag": "welcome"},
+        },
+    )
+    identifier = answer["value"][0]["messageId"]
+    sent = _until(
+        lambda: _message(client, resource, identifier), lambda view: view["message"]["state"] in OVER
+    )
+    print_message(console, sent)
+    came = _until(
+        lambda: client.admin("GET", f"/admin/resources/{resource}/messages?direction=inbound&top=1")["value"],
+        bool,
+    )
+    if came:
+        console.print("\n[bold]and one comes in[/]:")
+        print_message(console, _message(client, resource, came[0]["messageId"]))
+    since = os.environ.get("TANDEM_STARTED_AT", "")
+    if sent["message"]["state"] == "delivered" and came:
+        keepsakes.welcomed.touch()
+        if since.replace(".", "", 1).isdigit():
+            console.print(
+                f"\n[green]delivered[/], {time.time() - float(since):.1f} s after the command was given"
+            )
+    else:
+        console.print("[red]The messages did not go through; `tandem messages` and the log say more.[/]")
+
+
+def _until(look: Any, enough: Any) -> Any:  # noqa: ANN401 - JSON, looked at until it satisfies
+    until = time.monotonic() + SECONDS
+    found = look()
+    while not enough(found) and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
+        found = look()
+    return found
+
+
+def _message(client: Client, resource: str, identifier: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = client.admin("GET", f"/admin/resources/{resource}/messages/{identifier}")
+    return found
+
+
+def _show(console: Console, data: Path, keepsakes: Keepsakes) -> None:
+    authority = (data / "ca.pem").absolute()
+    number = keepsakes.number.read_text().strip() if keepsakes.number.exists() else "+1…"
+    console.print(
+        f"""
+[bold]Tandem is ready.[/] Ctrl-C stops it.
+
+  connection string  {keepsakes.connection_string}
+                     {keepsakes.connection_string.read_text().strip()}
+  number             {keepsakes.number}: {number}
+  local authority    {data / "ca.pem"}
+
+Clients on this machine trust it with:
+
+  export REQUESTS_CA_BUNDLE={authority}
+  export SSL_CERT_FILE={authority}
+  export NODE_EXTRA_CA_CERTS={authority}
+
+Then, with `pip install azure-communication-sms`:
+
+  from azure.communication.sms import SmsClient
+  client = SmsClient.from_connection_string(open("{keepsakes.connection_string.absolute()}").read().strip())
+  client.send(from_="{number}", to="+12065550100", message="Hello", enable_delivery_report=True)
+""",
+        markup=True,
+    )
