@@ -25,7 +25,7 @@ from tandem import health as health_routes
 from tandem.config.tree import Configuration
 from tandem.first_start import Keepsakes, ensure_first_resource, write_keepsakes
 from tandem.health import Health, watch_loop
-from tandem.http import Application, Server, Settings, serve
+from tandem.http import Application, Server, ServerLimits, Settings, serve
 from tandem.migrations import migrate
 from tandem.supervisor.notify import ready
 from tandem.tls import Certificates, Files
@@ -35,8 +35,10 @@ from telephony.events.subscriptions import SubscriptionDirectory
 from telephony.events.verbs import SubscriptionVerbs
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.errors import TandemError, Unavailable
+from telephony.kernel.http.limits import RequestLimits
 from telephony.kernel.http.outbound import GuardedClient
 from telephony.kernel.http.route import Route
+from telephony.kernel.http.settings import HttpSettings
 from telephony.kernel.ids import NodeId
 from telephony.kernel.store import Store
 from telephony.kernel.store.leases import (
@@ -171,12 +173,13 @@ async def gateway(configuration: Configuration, *, lost: Callable[[], None]) -> 
         certificates = Certificates(
             Files(configuration.data, configuration.certificate, configuration.certificate_key), clock
         )
-        application = Application(routes, directory, clock=clock, settings=Settings())
+        application = Application(routes, directory, clock=clock, settings=_http_settings(configuration.http))
         server = await serve(
             application,
             host=configuration.host,
             port=configuration.port,
             ssl_context=certificates.context(directory.authorities),
+            limits=ServerLimits(connections=configuration.http.connections),
         )
         stack.push_async_callback(server.drain, DRAIN_SECONDS)
         _spawn(stack, watch_loop(), "loop-lag")
@@ -233,6 +236,14 @@ async def _renew_certificate(certificates: Certificates, directory: Directory) -
             certificates.refresh(directory.authorities)
         except TandemError as error:
             log.error("gateway.certificate", error=error.message)
+
+
+def _http_settings(settings: HttpSettings) -> Settings:
+    return Settings(
+        limits=RequestLimits(settings.rate, settings.burst, settings.concurrent),
+        body_seconds=settings.body_seconds,
+        cors_origins=settings.cors_origins,
+    )
 
 
 def _store_trouble(store: Store) -> list[str]:

@@ -5,7 +5,7 @@
     GET /stats      → 200, see `smsc.Stats`
 
 Errors are {"error": "..."}. It listens on loopback only and takes nothing from a web page: a body must be
-JSON by its type and the request addressed to loopback, of which a page from elsewhere can bring about only one.
+JSON by its type and the request addressed to loopback, which no page from elsewhere can both bring about.
 """
 
 from ipaddress import ip_address

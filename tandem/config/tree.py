@@ -19,6 +19,7 @@ from tandem.config.build import DatabaseUrl
 from telephony.events.settings import EventSettings
 from telephony.kernel.errors import ConfigurationError
 from telephony.kernel.http.outbound_addresses import OutboundSettings
+from telephony.kernel.http.settings import HttpSettings
 from telephony.kernel.log import LogSettings
 from telephony.kernel.secret import Secret
 
@@ -64,6 +65,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """PEM file of a certificate of your own, with its chain. Empty: one of the local authority's."""
     certificate_key: Path | None = None
     """PEM file of its private key."""
+    http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     events: EventSettings = EventSettings()
     outbound: OutboundSettings = OutboundSettings()

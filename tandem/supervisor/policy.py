@@ -23,6 +23,10 @@ LONGEST_PAUSE: Final = 30.0
 LONGEST_PAUSE_READY: Final = 1.0
 """Ceiling for a child that does get ready before it dies: part of the time it serves."""
 
+MISCONFIGURED_SECONDS: Final = 5.0
+"""How long a child that says its configuration is wrong, and never was ready, is tried again. A port or a lock
+may still be held by a node before this one, which is just stopping."""
+
 EXIT_KILLED: Final = 1
 """Exit status when a child had to be killed to stop."""
 
@@ -102,6 +106,7 @@ class Child:
     not_before: float = 0.0
     """When it may start again."""
     ready_since: float | None = None
+    first_started: float | None = None
     ever_ready: bool = False
     kill_at: float | None = None
 
@@ -165,6 +170,8 @@ class Supervision:
         for child in self.children.values():
             if child.state is State.WAITING and now >= child.not_before and self._may_start(child):
                 child.fire(Event.START)
+                if child.first_started is None:
+                    child.first_started = now
                 yield Start(child.spec.name)
                 if child.spec.ready is Ready.STARTED:
                     yield from self.reported_ready(child.spec.name, now)
@@ -192,7 +199,8 @@ class Supervision:
         if self.stopping or child.spec.restart is Restart.NEVER:
             child.fire(Event.END)
             return self.tick(now)
-        if status == EXIT_CONFIGURATION and not child.ever_ready:
+        tried_for = 0.0 if child.first_started is None else now - child.first_started
+        if status == EXIT_CONFIGURATION and not child.ever_ready and tried_for >= MISCONFIGURED_SECONDS:
             child.fire(Event.END)
             self.exit_status = EXIT_CONFIGURATION
             return self.stop(now)

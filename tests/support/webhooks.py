@@ -82,7 +82,9 @@ class Plane:
     verbs: SubscriptionVerbs
     node: NodeId
 
-    async def subscribe(self, url: str, name: str = "first", **more: object) -> tuple[SubscriptionView, Secret]:
+    async def subscribe(
+        self, url: str, name: str = "first", **more: object
+    ) -> tuple[SubscriptionView, Secret]:
         """Make a subscription of RESOURCE."""
         new = msgspec.convert({"name": name, "url": url, **more}, NewSubscription)
         return await self.verbs.add(RESOURCE, new, origin=ORIGIN)
@@ -94,7 +96,13 @@ class Plane:
 
         def job(tx: Connection) -> list[Delivery]:
             return publish(
-                tx, resource, message, events, subscriptions=self.directory, node=self.node, now=self.clock.now()
+                tx,
+                resource,
+                message,
+                events,
+                subscriptions=self.directory,
+                node=self.node,
+                now=self.clock.now(),
             )
 
         return await self.store.write(job)

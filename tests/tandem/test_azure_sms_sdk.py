@@ -31,10 +31,10 @@ def trusted(running: Node, monkeypatch: pytest.MonkeyPatch) -> Node:
 
 
 def test_a_message_is_sent_and_delivered(trusted: Node) -> None:
-    with SmsClient.from_connection_string(trusted.connection_string) as client:
-        results = client.send(
-            from_=trusted.number, to=DELIVERED, message="Hello", enable_delivery_report=True, tag="first"
-        )
+    client = SmsClient.from_connection_string(trusted.connection_string)
+    results = client.send(
+        from_=trusted.number, to=DELIVERED, message="Hello", enable_delivery_report=True, tag="first"
+    )
     assert [(result.to, result.http_status_code, result.successful) for result in results] == [
         (DELIVERED, 202, True)
     ]
@@ -46,8 +46,8 @@ def test_a_message_is_sent_and_delivered(trusted: Node) -> None:
 
 def test_every_recipient_gets_a_result_in_order_even_twice(trusted: Node) -> None:
     to = [DELIVERED, EARLY, DELIVERED, "not a number"]
-    with SmsClient.from_connection_string(trusted.connection_string) as client:
-        results = client.send(from_=trusted.number, to=to, message="Hello")
+    client = SmsClient.from_connection_string(trusted.connection_string)
+    results = client.send(from_=trusted.number, to=to, message="Hello")
     assert [(result.to, result.http_status_code) for result in results] == [
         (DELIVERED, 202),
         (EARLY, 202),
@@ -64,8 +64,8 @@ def test_every_recipient_gets_a_result_in_order_even_twice(trusted: Node) -> Non
     [(UNDELIVERABLE, "failed"), (REFUSED, "failed"), (TWICE, "delivered"), (THROTTLED, "delivered")],
 )
 def test_the_carriers_answer_decides_the_state(trusted: Node, to: str, state: str) -> None:
-    with SmsClient.from_connection_string(trusted.connection_string) as client:
-        (result,) = client.send(from_=trusted.number, to=to, message="Hello")
+    client = SmsClient.from_connection_string(trusted.connection_string)
+    (result,) = client.send(from_=trusted.number, to=to, message="Hello")
     trusted.wait_for_state(result.message_id, "delivered", "failed")
     assert trusted.message(result.message_id)["message"]["state"] == state
 
@@ -75,23 +75,23 @@ def test_the_carriers_answer_decides_the_state(trusted: Node, to: str, state: st
     [("x" * 160, 1), ("x" * 161, 2), ("€" * 81, 2), ("Привет " * 20, 3), ("🎉" * 35, 1), ("🎉" * 36, 2)],
 )
 def test_long_texts_arrive_whole(trusted: Node, text: str, parts: int) -> None:
-    with SmsClient.from_connection_string(trusted.connection_string) as client:
-        (result,) = client.send(from_=trusted.number, to=ANSWERING, message=text)
+    client = SmsClient.from_connection_string(trusted.connection_string)
+    (result,) = client.send(from_=trusted.number, to=ANSWERING, message=text)
     view = trusted.wait_for_state(result.message_id, "delivered")
     assert (view["message"]["segments"], len(view["parts"]), view["text"]) == (parts, parts, text)
 
 
 def test_a_sender_that_is_not_owned_is_refused(trusted: Node) -> None:
-    with SmsClient.from_connection_string(trusted.connection_string) as client:
-        with pytest.raises(ClientAuthenticationError) as refused:
-            client.send(from_="+14255550199", to=DELIVERED, message="Hello")
+    client = SmsClient.from_connection_string(trusted.connection_string)
+    with pytest.raises(ClientAuthenticationError) as refused:
+        client.send(from_="+14255550199", to=DELIVERED, message="Hello")
     assert refused.value.status_code == 401
 
 
 def test_a_wrong_key_is_refused(trusted: Node) -> None:
     wrong = f"endpoint=https://{trusted.authority}/;accesskey={'A' * 86}=="
-    with SmsClient.from_connection_string(wrong) as client, pytest.raises(ClientAuthenticationError):
-        client.send(from_=trusted.number, to=DELIVERED, message="Hello")
+    with pytest.raises(ClientAuthenticationError):
+        SmsClient.from_connection_string(wrong).send(from_=trusted.number, to=DELIVERED, message="Hello")
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_a_wrong_key_is_refused(trusted: Node) -> None:
 def test_what_cannot_be_sent_is_refused_with_the_reason(
     trusted: Node, to: str | list[str], message: str
 ) -> None:
-    with SmsClient.from_connection_string(trusted.connection_string) as client:
-        with pytest.raises(HttpResponseError) as refused:
-            client.send(from_=trusted.number, to=to, message=message)
+    client = SmsClient.from_connection_string(trusted.connection_string)
+    with pytest.raises(HttpResponseError) as refused:
+        client.send(from_=trusted.number, to=to, message=message)
     assert refused.value.status_code == 400
     assert refused.value.error is not None
     assert refused.value.error.code == "BadRequest"

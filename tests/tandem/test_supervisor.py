@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.supervisor.spec import EXIT_CONFIGURATION, ChildSpec, Ready, Restart, encode
+from tandem.supervisor.spec import ChildSpec, Ready, Restart, encode
 
 pytestmark = pytest.mark.wire
 
@@ -196,12 +196,6 @@ def test_orphans_are_adopted_and_ended(nodes: list[Node], tmp_path: Path) -> Non
 
 def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def test_a_wrong_configuration_ends_the_node_with_its_status(nodes: list[Node]) -> None:
-    node = Node(child("carrier", SERVE), child("gateway", f"raise SystemExit({EXIT_CONFIGURATION})"))
-    nodes.append(node)
-    assert node.process.wait(PATIENCE) == EXIT_CONFIGURATION
 
 
 def test_a_program_that_is_not_there_is_tried_again_with_pauses(nodes: list[Node]) -> None:

@@ -8,6 +8,7 @@ from tandem.supervisor.policy import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     LONGEST_PAUSE_READY,
+    MISCONFIGURED_SECONDS,
     STEADY_SECONDS,
     Action,
     Kill,
@@ -146,12 +147,14 @@ def test_a_kill_ends_everything_at_once() -> None:
     assert supervision.exit_status == 130
 
 
-def test_a_wrong_configuration_stops_the_node_instead_of_being_tried_again() -> None:
+def test_a_configuration_that_stays_wrong_stops_the_node() -> None:
     supervision = Supervision(NODE)
     supervision.tick(0.0)
     supervision.reported_ready("carrier", 0.1)
-    assert supervision.exited("gateway", EXIT_CONFIGURATION, 0.2) == [Stop("carrier")]
-    supervision.exited("carrier", 0, 0.3)
+    assert supervision.exited("gateway", EXIT_CONFIGURATION, 0.2) == [Start("gateway")]
+    later = MISCONFIGURED_SECONDS
+    assert supervision.exited("gateway", EXIT_CONFIGURATION, later) == [Stop("carrier")]
+    supervision.exited("carrier", 0, later)
     assert supervision.finished
     assert supervision.exit_status == EXIT_CONFIGURATION
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table
 
 MAX_PARAMETERS: Final = 900
-"""Values a statement: below the 999 that SQLite took before 3.32 and far from where longer ones stop paying."""
+"""Values a statement: below the 999 that SQLite took before 3.32; longer ones hardly pay."""
 
 
 def insert_rows(tx: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:

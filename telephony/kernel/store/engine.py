@@ -51,7 +51,6 @@ _SQLITE_AWAY: Final = frozenset(
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
         sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_INTERRUPT,
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_CORRUPT,
@@ -65,7 +64,6 @@ _SQLITE_AWAY: Final = frozenset(
 
 _POSTGRESQL_AWAY: Final = (
     "08",  # connection exception
-    "25006",  # read-only transaction: we reached a standby
     "25P03",  # idle in transaction for too long
     "53",  # out of disk, memory, connections
     "57P",  # shutting down, crashed, starting up
@@ -91,6 +89,8 @@ def open_engine(url: str, *, connections: int = 4) -> Engine:
 def is_away(error: DBAPIError) -> bool:
     """Tell whether the database, its disk or the way to it is at fault, rather than what was asked of it."""
     original = error.orig
+    if is_read_only(error):
+        return True
     if isinstance(original, sqlite3.Error):
         # Errors of the module itself ("Cannot operate on a closed database") carry no code.
         return (getattr(original, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_AWAY
@@ -105,6 +105,14 @@ def is_contended(error: DBAPIError) -> bool:
     return state is not None and state.startswith(_POSTGRESQL_CONTENDED)
 
 
+def is_read_only(error: DBAPIError) -> bool:
+    """Tell whether the database refuses to write: a standby, a read-only file, or a reader that tried."""
+    original = error.orig
+    if isinstance(original, sqlite3.Error):
+        return getattr(original, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    return isinstance(original, psycopg.errors.ReadOnlySqlTransaction)
+
+
 def check_transaction(tx: Connection) -> None:
     """Raise InvalidRequestError when the transaction is not one that a COMMIT would keep.
 
@@ -115,7 +123,8 @@ def check_transaction(tx: Connection) -> None:
     if isinstance(driver, sqlite3.Connection):
         alive = driver.in_transaction
     else:
-        alive = driver.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.ACTIVE)
+        # Idle: no statement was executed yet, the driver begins with the first.
+        alive = driver.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.IDLE)
     if not (alive and tx.in_transaction()):
         raise InvalidRequestError("The transaction ended before its commit.")
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from telephony.kernel.errors import Unavailable
-from telephony.kernel.store.engine import is_away, open_engine
+from telephony.kernel.store.engine import is_away, is_read_only, open_engine
 from telephony.kernel.store.group import Outcome, Waiting
 from telephony.kernel.store.jobs import Job
 from telephony.kernel.store.writer import Writer
@@ -146,7 +146,7 @@ class Store:
                     raise
                 return self._read_once(query)  # the pool threw its connections away with that one
         except DBAPIError as error:
-            if is_away(error):
+            if is_away(error) and not is_read_only(error):
                 raise Unavailable("The database is away; try again.") from error
             raise
 

@@ -16,7 +16,19 @@ def delivery(number: int, due: int = 0) -> Delivery:
     identifier = number.to_bytes(16, "big")
     state = DeliveryState.PENDING
     return Delivery(
-        ResourceId(b"r" * 16), identifier, SUBSCRIPTION, None, "id", "type", "1.0", b"[]", state, 0, 0, due, NEVER
+        ResourceId(b"r" * 16),
+        identifier,
+        SUBSCRIPTION,
+        None,
+        "id",
+        "type",
+        "1.0",
+        b"[]",
+        state,
+        0,
+        0,
+        due,
+        NEVER,
     )
 
 

@@ -25,7 +25,11 @@ def tries(attempts: int, *, most: int = 30, expires: int = FOREVER, now: int = 0
     return Tries(attempts, most, expires, now)
 
 
-@given(st.integers(1, 40), st.sampled_from([None, 301, 401, 404, 408, 500, 503]), st.floats(0, 1, exclude_max=True))
+@given(
+    st.integers(1, 40),
+    st.sampled_from([None, 301, 401, 404, 408, 500, 503]),
+    st.floats(0, 1, exclude_max=True),
+)
 def test_a_pause_is_never_shorter_than_the_schedule_and_the_status_ask_nor_a_fifth_longer(
     attempts: int, status: int | None, chance: float
 ) -> None:
@@ -33,7 +37,9 @@ def test_a_pause_is_never_shorter_than_the_schedule_and_the_status_ask_nor_a_fif
     assert least <= pause_seconds(attempts, status, chance=chance) <= least * (1 + JITTER)
 
 
-@pytest.mark.parametrize(("status", "seconds"), [(401, 300), (403, 300), (404, 300), (408, 120), (503, 30), (500, 10)])
+@pytest.mark.parametrize(
+    ("status", "seconds"), [(401, 300), (403, 300), (404, 300), (408, 120), (503, 30), (500, 10)]
+)
 def test_some_statuses_ask_for_more_patience(status: int, seconds: int) -> None:
     assert pause_seconds(1, status, chance=0) == seconds
 

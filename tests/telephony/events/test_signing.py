@@ -84,7 +84,9 @@ def test_while_a_secret_is_changed_either_verifies() -> None:
     verify(other, both, b"{}", now=NOW * SECOND)
 
 
-@pytest.mark.parametrize("text", ["", "whsec_", "whsec_!!", "whsec_" + "A" * 8, base64.b64encode(bytes(32)).decode()])
+@pytest.mark.parametrize(
+    "text", ["", "whsec_", "whsec_!!", "whsec_" + "A" * 8, base64.b64encode(bytes(32)).decode()]
+)
 def test_a_secret_that_is_none_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         key_of(Secret(text))

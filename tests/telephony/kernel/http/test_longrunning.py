@@ -32,7 +32,7 @@ def test_the_first_reply_says_where_to_ask() -> None:
 @pytest.mark.parametrize("kind", list(OperationKind))
 def test_every_kind_has_its_header_and_prefix(kind: OperationKind) -> None:
     reply = accepted(kind, operation_id(kind, GUID), version="1", result_id=GUID)
-    assert sorted(reply.headers)[0] == "Operation-Location"
+    assert min(reply.headers) == "Operation-Location"
     assert len(reply.headers) == 3
 
 

@@ -46,13 +46,37 @@ NAMES = {
 HOSTS = [
     # IPv4 as it is written
     *("127.0.0.1", "127.0.0.2", "127.255.255.254", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255"),
-    *("192.168.0.1", "169.254.169.254", "100.64.0.1", "100.100.100.200", "192.0.0.8", "192.0.0.9", "192.0.0.192"),
-    *("192.0.2.1", "192.88.99.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255"),
+    *(
+        "192.168.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "100.100.100.200",
+        "192.0.0.8",
+        "192.0.0.9",
+        "192.0.0.192",
+    ),
+    *(
+        "192.0.2.1",
+        "192.88.99.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "239.255.255.255",
+    ),
     *("240.0.0.1", "255.255.255.255", "168.63.129.16"),
     # IPv4 as nobody writes it: short, decimal, octal, hexadecimal, mixed, with a dot at the end
     *("127.1", "127.0.1", "0", "2130706433", "017700000001", "0x7f000001", "0x7f.0.0.1", "0x7f.1", "0X7F.1"),
     *("0177.0.0.1", "0177.0x0.0.1", "00000177.1", "127.0.0.0x1", "127.0.0.1.", "2852039166", "0xa9fea9fe"),
-    *("0251.0376.0251.0376", "3232235777", "10.1", "192.168.257", "0x7f.0x0.0x0.0x1", "1.2.3.4.5", "256.0.0.1"),
+    *(
+        "0251.0376.0251.0376",
+        "3232235777",
+        "10.1",
+        "192.168.257",
+        "0x7f.0x0.0x0.0x1",
+        "1.2.3.4.5",
+        "256.0.0.1",
+    ),
     # IPv4 in other people's digits and dots
     *("１２７.0.0.1", "127。0。0。1", "①②⑦.0.0.1", "127．0．0．1", "ｌｏｃａｌｈｏｓｔ"),
     # IPv6
@@ -160,7 +184,9 @@ async def test_a_redirect_is_an_answer(canary: Canary) -> None:
     assert canary.connections == 0
 
 
-async def test_proxies_of_the_environment_are_not_used(canary: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxies_of_the_environment_are_not_used(
+    canary: Canary, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{canary.port}")
     async with Receiver() as outside, _client_to(outside) as client:
@@ -183,7 +209,11 @@ async def test_what_is_sent_arrives_as_it_is() -> None:
         url = outside.url + "?code=a%3D%3D&x=%7e+y"
         await client.request("PUT", url, {"Content-Type": "text/x", "X-A": "b"}, b"\x00body")
     received = outside.received[0]
-    assert (received.method, received.path, received.body) == ("PUT", "/hook?code=a%3D%3D&x=%7e+y", b"\x00body")
+    assert (received.method, received.path, received.body) == (
+        "PUT",
+        "/hook?code=a%3D%3D&x=%7e+y",
+        b"\x00body",
+    )
     assert received.headers["x-a"] == "b"
     assert received.headers["accept-encoding"] == "identity"
 
@@ -232,7 +262,10 @@ async def test_a_name_without_an_address_is_the_others_fault() -> None:
 
 async def test_a_kept_connection_that_was_closed_is_made_again_for_what_may_arrive_twice() -> None:
     closing = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-    async with _Raw(closing, requests_a_connection=1, close_late=True) as outside, _client_to(outside) as client:
+    async with (
+        _Raw(closing, requests_a_connection=1, close_late=True) as outside,
+        _client_to(outside) as client,
+    ):
         assert (await client.request("POST", outside.url, {}, b"1")).status == 200
         assert (await client.request("POST", outside.url, {}, b"2", repeatable=True)).status == 200
     assert outside.connections == 2
@@ -249,7 +282,8 @@ async def test_one_look_up_serves_all_that_wait_for_it() -> None:
 
     async with Receiver() as outside, _client_to(outside, lookup=slow) as client:
         waiting = [
-            asyncio.create_task(client.request("GET", f"http://slow.example:{outside.port}/")) for _ in range(5)
+            asyncio.create_task(client.request("GET", f"http://slow.example:{outside.port}/"))
+            for _ in range(5)
         ]
         while not asked:
             await asyncio.sleep(0)

@@ -18,7 +18,9 @@ from telephony.kernel.http.outbound_addresses import (
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "64:ff9b::8.8.8.8", "172.32.0.1"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "64:ff9b::8.8.8.8", "172.32.0.1"]
+)
 def test_public_addresses_are_permitted(address: str) -> None:
     policy = AddressPolicy(OutboundSettings())
     assert policy.permits(address, 443)
@@ -43,7 +45,9 @@ def test_whatever_python_calls_special_is_not_public(address: ipaddress.IPv4Addr
 
 @given(st.ip_addresses(v=4), st.sampled_from(["::", "::ffff:0:0", "64:ff9b::", "64:ff9b:1::"]))
 @settings(max_examples=200)
-def test_an_address_inside_another_is_never_easier_to_reach(inner: ipaddress.IPv4Address, prefix: str) -> None:
+def test_an_address_inside_another_is_never_easier_to_reach(
+    inner: ipaddress.IPv4Address, prefix: str
+) -> None:
     outer = ipaddress.IPv6Address(int(ipaddress.IPv6Address(prefix)) | int(inner))
     assert not is_public(outer) or is_public(inner)
 
@@ -66,7 +70,9 @@ def test_networks_of_ones_own_are_permitted_by_name_only() -> None:
         assert not policy.permits(address, port)
 
 
-@pytest.mark.parametrize("text", ["", "10.0.0.1/8", "host", "127.0.0.1:0", "127.0.0.1:65536", "[::1", "1:2:3"])
+@pytest.mark.parametrize(
+    "text", ["", "10.0.0.1/8", "host", "127.0.0.1:0", "127.0.0.1:65536", "[::1", "1:2:3"]
+)
 def test_a_network_that_cannot_be_read_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"outbound\.allow"):
         AddressPolicy(OutboundSettings(allow=(text,)))

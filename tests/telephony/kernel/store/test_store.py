@@ -184,7 +184,7 @@ async def test_a_job_may_survive_an_error_inside_a_savepoint_of_its_own(store: S
         return "new"
 
     assert await store.write(careful) == "was there"
-    assert (await in_one_group(store, [lambda tx: AddNode(3)(tx), lambda tx: AddNode(4)(tx)])) == [3, 4]
+    assert (await in_one_group(store, [AddNode(3), AddNode(4)])) == [3, 4]
     assert await store.read(numbers) == [1, 2, 3, 4]
 
 
@@ -206,6 +206,7 @@ async def test_a_job_that_hides_an_error_is_never_taken_for_kept(postgresql_stor
 async def test_a_job_that_ends_the_transaction_is_found_and_the_others_are_kept(store: Store) -> None:
     def spoiler(tx: Connection) -> None:
         tx.exec_driver_sql("ROLLBACK")
+        raise ValueError("and now what?")
 
     jobs = [AddNode(1), AddNode(2), spoiler, AddNode(3), AddNode(4)]
     results = await in_one_group(store, jobs)
