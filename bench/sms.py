@@ -13,6 +13,7 @@ import ssl
 import tempfile
 import time
 from base64 import b64decode
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import uvloop
@@ -44,7 +45,7 @@ def main() -> None:
 def measure(messages: int, recipients: int, *, webhook: bool) -> tuple[float, float, float]:
     """Return accepted a second, over a second, and µs of the gateway's CPU a message."""
     (sink_port,) = free_ports(1)
-    with tempfile.TemporaryDirectory() as folder, sink(sink_port):
+    with tempfile.TemporaryDirectory() as folder, sink(sink_port) as calls:
         settings = ("log.level=warning", "http.rate=1000000", "http.burst=1000000", "simulated.journal=")
         with node(Path(folder) / "var", *settings, f"outbound.allow=127.0.0.1:{sink_port}") as running:
             if webhook:
@@ -58,23 +59,21 @@ def measure(messages: int, recipients: int, *, webhook: bool) -> tuple[float, fl
             cpu, begun = cpu_seconds(gateway), time.monotonic()
             spawn(load, running.port, connection(running), running.number, messages // recipients, recipients)
             accepted = time.monotonic() - begun
-            wait_until_over(running, messages)
+            wait_until_over(running, messages, calls if webhook else None)
             over = time.monotonic() - begun
             used = cpu_seconds(gateway) - cpu
     return messages / accepted, messages / over, used / messages * 1e6
 
 
-def wait_until_over(running: Node, messages: int) -> None:
-    """Wait until the gateway has delivered every receipt's event, or just every receipt."""
+def wait_until_over(running: Node, messages: int, called: "Synchronized[int] | None") -> None:
+    """Wait until every receipt is acknowledged, and every event delivered if there are any."""
     until = time.monotonic() + 300
     while True:
-        metrics = running.metrics()
-        done = metrics.get('tandem_sms_ended_total{state="delivered"}', 0.0)
-        waiting = metrics.get("tandem_webhook_held", 0.0)
-        if done >= messages and not waiting:
+        counts = running.carrier_counts()
+        if counts["answered"] >= messages and (called is None or called.value >= messages):
             return
-        assert time.monotonic() < until, metrics
-        time.sleep(0.2)
+        assert time.monotonic() < until, counts
+        time.sleep(0.05)
 
 
 def connection(running: Node) -> tuple[bytes, str]:
@@ -109,7 +108,10 @@ async def _load(
                 "POST", TARGET, host=f"127.0.0.1:{port}", body=body, key=key, now=SystemClock().now()
             )
             lines = [f"POST {TARGET} HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Content-Length: {len(body)}"]
-            lines += ["Content-Type: application/json", *(f"{name}: {value}" for name, value in headers.items())]
+            lines += [
+                "Content-Type: application/json",
+                *(f"{name}: {value}" for name, value in headers.items()),
+            ]
             signed[second] = "\r\n".join([*lines, "", ""]).encode() + body
         return signed[second]
 
@@ -132,17 +134,20 @@ class sink:  # noqa: N801 - used as a context manager
     """A webhook endpoint in a process of its own that says 200 to everything."""
 
     def __init__(self, port: int) -> None:
-        self._process = multiprocessing.get_context("spawn").Process(target=_sink, args=(port,), daemon=True)
+        context = multiprocessing.get_context("spawn")
+        self._calls = context.Value("q", 0, lock=False)
+        self._process = context.Process(target=_sink, args=(port, self._calls), daemon=True)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "Synchronized[int]":
         self._process.start()
+        return self._calls
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.join()
 
 
-def _sink(port: int) -> None:
+def _sink(port: int, calls: "Synchronized[int]") -> None:
     class Protocol(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = transport
@@ -156,6 +161,7 @@ def _sink(port: int) -> None:
                 if len(self.rest) < end + 4 + length:
                     return
                 self.rest = self.rest[end + 4 + length :]
+                calls.value += 1
                 self.transport.write(  # type: ignore[attr-defined]
                     b"HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nContent-Length: 0\r\n\r\n"
                 )

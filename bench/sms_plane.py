@@ -151,8 +151,8 @@ async def measure(url: str, messages: int, batch: int, window: int, profile: boo
         profiler.disable()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     print(
-        f"{batch:4} recipients a request: {total} messages, {total / wall:7.0f}/s, accepted in {accepted:.2f} s, "
-        f"done in {wall:.2f} s, {cpu / total * 1e6:6.1f} us CPU a message, {store.groups} groups"
+        f"{batch:4} recipients a request: {total} messages, {total / wall:7.0f}/s, "
+        f"accepted in {accepted:.2f} s, done in {wall:.2f} s, {cpu / total * 1e6:6.1f} us CPU a message, {store.groups} groups"
     )
     await traffic.dispatcher.stop()
     await asyncio.to_thread(store.stop)

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from sms.smpp.constants import Npi, Ton
 from telephony.kernel.e164 import parse_e164
 
-INTERNATIONAL: Final = 1
-NETWORK_SPECIFIC: Final = 3
-ALPHANUMERIC: Final = 5
-ISDN: Final = 1
-UNKNOWN: Final = 0
+NATIONAL_OR_SHORT: Final = 8
+"""Digits of the longest short code: what is longer and of no type is taken for an international one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +24,21 @@ class Address:
 def address(number: str) -> Address:
     """Return the address of a number in E.164, a short code or an alphanumeric sender."""
     if number.startswith("+"):
-        return Address(number[1:], INTERNATIONAL, ISDN)
-    if number.isdigit():
-        return Address(number, NETWORK_SPECIFIC, UNKNOWN)
-    return Address(number, ALPHANUMERIC, UNKNOWN)
+        return Address(number[1:], int(Ton.INTERNATIONAL), int(Npi.E164))
+    if number.isascii() and number.isdigit():
+        return Address(number, int(Ton.NETWORK_SPECIFIC), int(Npi.UNKNOWN))
+    return Address(number, int(Ton.ALPHANUMERIC), int(Npi.UNKNOWN))
 
 
 def number(digits: str, ton: int) -> str:
     """Return what an inbound address means: E.164 where it can be told, the digits as they came otherwise."""
     text = digits.strip()
-    if text.startswith("00"):
-        text = f"+{text[2:]}"
-    candidate = text if text.startswith("+") else f"+{text}"
-    if ton == ALPHANUMERIC:
+    if ton == Ton.ALPHANUMERIC:
         return text
-    if ton == INTERNATIONAL or text.startswith("+") or len(text) > 8:
-        return parse_e164(candidate) or text
+    if text.startswith("+"):
+        return parse_e164(text) or text
+    if text.startswith("00"):
+        return parse_e164(f"+{text[2:]}") or text
+    if ton == Ton.INTERNATIONAL or len(text) > NATIONAL_OR_SHORT:
+        return parse_e164(f"+{text}") or text
     return text

@@ -25,13 +25,21 @@ class LinkList(Struct, frozen=True):
     value: tuple[LinkStatus, ...]
 
 
-def routes(store: Store, links: Callable[[], Sequence[LinkStatus]]) -> list[Route]:
-    """Return the administration's operations on messages and links."""
+def routes(
+    store: Store, links: Callable[[], Sequence[LinkStatus]], knows: Callable[[ResourceId], bool]
+) -> list[Route]:
+    """Return the administration's operations on messages and links; `knows` tells which resources exist."""
+
+    def owner(request: Request[None]) -> ResourceId:
+        identifier = from_text(request.path["resource"])
+        if identifier is None or not knows(ResourceId(identifier)):
+            raise NotFound("There is no such resource.", target="resource")
+        return ResourceId(identifier)
 
     async def list_messages(request: Request[None]) -> Reply:
         size = page_of(request.query, default=DEFAULT_SIZE, ceiling=MAX_FOUND).size
         search = Search(
-            resource=_resource(request),
+            resource=owner(request),
             peer=request.query.get("peer"),
             own=request.query.get("own"),
             direction=_one_of(request, "direction", ("inbound", "outbound")),
@@ -40,14 +48,16 @@ def routes(store: Store, links: Callable[[], Sequence[LinkStatus]]) -> list[Rout
             limit=size,
         )
         found = await store.read(search)
-        path = f"/admin/resources/{request.path['resource']}/messages"
-        full = len(found) == size
-        link = next_link(path, request.query, before=found[-1].message_id) if full else None
+        link = None
+        if len(found) == size:
+            path = f"/admin/resources/{request.path['resource']}/messages"
+            link = next_link(path, request.query, before=found[-1].message_id)
         return Reply(200, MessageList(tuple(found), link))
 
     async def get_message(request: Request[None]) -> Reply:
+        resource = owner(request)
         identifier = from_wire_id(request.path["messageId"])
-        view = None if identifier is None else await store.read(Find(_resource(request), identifier))
+        view = None if identifier is None else await store.read(Find(resource, identifier))
         if view is None:
             raise NotFound("There is no such message.", target="messageId")
         return Reply(200, view)
@@ -81,13 +91,6 @@ def routes(store: Store, links: Callable[[], Sequence[LinkStatus]]) -> list[Rout
             summary="The SMPP links of this node and how they do.",
         ),
     ]
-
-
-def _resource(request: Request[None]) -> ResourceId:
-    identifier = from_text(request.path["resource"])
-    if identifier is None:
-        raise NotFound("There is no such resource.", target="resource")
-    return ResourceId(identifier)
 
 
 def _before(text: str | None) -> InteractionId | None:

@@ -1,34 +1,40 @@
 """From the store to a carrier's links: the shell around every outbound message of one carrier.
 
-A message waits in `_pending` (accepted), is claimed in the store, then its parts wait in `_ready` for room
+A message waits in `_pending` (accepted), is claimed in the store, then its parts wait in `Outgoing` for room
 in a link's window. What a carrier answers is written down in batches. Memory is bounded: what does not fit
 waits in the store alone and is fetched when there is room.
 """
 
 import asyncio
-import heapq
-import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
 import structlog
 
-from sms.address import address
 from sms.gather import Gather
 from sms.message import Outbound
+from sms.outgoing import Outgoing, Unit, submit_sm
+from sms.pace import Pace
 from sms.ports import SubmitLink
-from sms.receipts import IdForm, match_id
+from sms.receipts import match_id
 from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, status_text
-from sms.smpp.pdu import SubmitSm
+from sms.smpp.errors import FieldError, LinkFull
 from sms.states import MessageEvent, MessageState
 from sms.store.finish import Finisher
-from sms.store.submit import Backlog, ClaimMessages, Ended, Noted, Outcome, RecordOutcomes, Submitted, Waiting
-from sms.text.encoding import Part, segment
-from telephony.kernel.clock import SECOND, Clock
-from telephony.kernel.errors import Unavailable
+from sms.store.submit import (
+    ClaimMessages,
+    Ended,
+    Noted,
+    Outcome,
+    RecordOutcomes,
+    ReleaseMessages,
+    Submitted,
+)
+from sms.store.waiting import Backlog, Waiting
+from telephony.kernel.clock import Clock
+from telephony.kernel.errors import InvalidRequest, Unavailable
 from telephony.kernel.ids import InteractionId, NodeId
 from telephony.kernel.store import Store
 
@@ -40,25 +46,14 @@ THROTTLED: Final = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_
 TEMPORARY: Final = frozenset({CommandStatus.ESME_RSYSERR, CommandStatus.ESME_RX_T_APPN})
 """The carrier could not do it now: try again, a bounded number of times."""
 
-PAUSE_SECONDS: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
-"""Pauses after one throttling upon another; the last repeats."""
-
 RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
-"""Pauses after a temporary refusal; the last repeats."""
+"""Pauses after a temporary refusal or a lost answer; the last repeats."""
 
-FETCH_AGAIN_SECONDS: Final = 1.0
+STORE_AGAIN_SECONDS: Final = 1.0
 """Pause when the store could not be asked."""
 
 PAGE: Final = 1000
 """Messages fetched from the store at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A part of a message that wants to be sent."""
-
-    message: Outbound
-    part: Part
 
 
 class Dispatcher:
@@ -67,7 +62,6 @@ class Dispatcher:
     def __init__(
         self,
         carrier: str,
-        receipt_id: IdForm,
         *,
         store: Store,
         clock: Clock,
@@ -77,131 +71,243 @@ class Dispatcher:
         ended: Callable[[Finisher], None],
     ) -> None:
         self.carrier = carrier
-        self._receipt_id = receipt_id
-        self._store = store
-        self._clock = clock
-        self._node = node
-        self._settings = settings
+        self._store, self._clock, self._node, self._settings = store, clock, node, settings
+        self._ended = ended
         self._links: list[SubmitLink] = []
+        self._paces: dict[str, Pace] = {}
         self._pending: deque[Outbound] = deque()
-        self._ready: deque[Unit] = deque()
-        self._later: list[tuple[float, int, Unit]] = []
-        self._order = itertools.count()
+        self._outgoing = Outgoing()
         self._claiming = 0
-        self._overflow = False  # the store has some that memory has not
+        self._held: set[InteractionId] = set()  # in memory; leaves when its end is written
+        self._settled: set[InteractionId] | None = None  # what left memory while the store is read
+        self._stored = 0  # waits in the store and is not in memory
+        self._overflow = False  # there may be such
         self._fetching = False
         self._missed = False  # some came while the store was asked
         self._stopping = False
-        self._paused_until = 0.0
-        self._pauses = 0
+        self._pump_due = False
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        self.backlog = 0
-        """Messages that wait for this carrier, in memory and in the store."""
+        self._adopting = asyncio.Lock()
         self._outcomes: Gather[Outcome, Finisher] = Gather(
             store,
             lambda batch: RecordOutcomes(finisher(), batch),
-            done=lambda _, result: ended(result),
+            done=self._written,
             failed=self._unwritten,
             persistent=True,
         )
 
+    @property
+    def backlog(self) -> int:
+        """Messages that wait for this carrier, in memory and in the store."""
+        return self._stored + len(self._held)
+
     # --- life ---
 
     async def start(self, links: Sequence[SubmitLink]) -> None:
-        """Take over what this node's store says is waiting, then serve the links."""
+        """Take over what this node's store says is waiting, then serve the links.
+
+        Raises Unavailable when the store is away.
+        """
         self._links = list(links)
-        self.backlog = await self._store.read(Backlog(self._node, self.carrier))
+        self._paces = {link.name: Pace() for link in links}
+        await self.adopt()
+
+    async def adopt(self) -> None:
+        """Take over what the store gives this node to send and memory does not know: after a take-over.
+
+        What a dead process was about to send is sent again, and marked. Raises Unavailable when the store is
+        away; then it may be called again.
+        """
+        async with self._adopting:
+            self._settled = set()
+            try:
+                await self._adopt_claimed(self._settled)
+                count = await self._store.read(Backlog(self._node, self.carrier, MessageState.ACCEPTED))
+            finally:
+                self._settled = None
+        self._stored = max(0, count - len(self._pending) - self._claiming)
+        self.look_again()
+
+    async def _adopt_claimed(self, settled: set[InteractionId]) -> None:
         after: InteractionId | None = None
-        while True:  # at most a window of each process that died
+        while True:
             page = await self._store.read(
                 Waiting(self._node, self.carrier, MessageState.SUBMITTING, PAGE, after)
             )
             for message in page:
-                self._resend(message, "restart")
+                if message.id not in self._held and message.id not in settled:
+                    self._held.add(message.id)
+                    self._make_ready(message, "a restart")
             if len(page) < PAGE:
-                break
+                return
             after = page[-1].id
-        self._overflow = self.backlog > 0
-        self.pump()
 
     def drain(self) -> None:
-        """Send nothing new; what is claimed but not sent stays in the store for the next start."""
+        """Send nothing new."""
         self._stopping = True
         if self._wake is not None:
             self._wake.cancel()
+            self._wake = None
 
-    async def stop(self) -> None:
-        """Wait until every answer is written."""
-        self._stopping = True
+    async def stop(self, seconds: float = 5.0) -> None:
+        """Write every answer; give back what was claimed and not sent.
+
+        What cannot be written within `seconds` is sent again, and marked, by the next start.
+        """
+        self.drain()
+        try:
+            async with asyncio.timeout(seconds):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+                await self._outcomes.flush()
+                await self._release()
+        except (TimeoutError, Unavailable):
+            log.warning("dispatch.stopped_early", carrier=self.carrier, unwritten=len(self._outcomes))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._outcomes.flush()
+
+    async def _release(self) -> None:
+        keys = [(message.resource, message.id) for message in self._outgoing.messages() if message.untouched]
+        if keys:
+            await self._store.write(ReleaseMessages(self._node, self._clock.now(), keys))
 
     # --- in ---
 
     def offer(self, messages: Sequence[Outbound]) -> None:
         """Take messages that were just accepted; they are in the store already."""
-        self.backlog += len(messages)
-        room = self._settings.max_in_memory - len(self._pending)
-        if self._overflow or len(messages) > room:
+        if self._overflow or len(messages) > self._settings.max_in_memory - len(self._pending):
             self._overflow = self._missed = True  # order is kept: what is in the store goes first
+            self._stored += len(messages)
         else:
-            self._pending.extend(messages)
-        self.pump()
+            self._hold(messages)
+        self.pump_soon()
+
+    def look_again(self) -> None:
+        """Ask the store whether there is something that memory does not know."""
+        self._overflow = self._missed = True
+        self.pump_soon()
+
+    def swept(self, identifiers: Iterable[InteractionId]) -> None:
+        """Learn that messages expired in the store."""
+        gone = set(identifiers)
+        held = gone & self._held
+        self._stored = max(0, self._stored - len(gone - held))
+        if held:  # one that is being claimed is found out by the claim
+            waiting = [message for message in self._pending if message.id in held]
+            self._pending = deque(message for message in self._pending if message.id not in held)
+            for message in waiting:
+                self._forget(message.id)
+
+    def expire(self) -> None:
+        """End what expired while no link could take it."""
+        for message in self._outgoing.expired(self._clock.now()):
+            self._expire(message)
+
+    def _hold(self, messages: Iterable[Outbound]) -> int:
+        fresh = [message for message in messages if message.id not in self._held]
+        self._held.update(message.id for message in fresh)
+        self._pending.extend(fresh)
+        return len(fresh)
 
     # --- towards the links ---
 
+    def pump_soon(self) -> None:
+        """Pump once this turn of the loop is over, so that many answers share one round."""
+        if not self._pump_due:
+            self._pump_due = True
+            asyncio.get_running_loop().call_soon(self.pump)
+
     def pump(self) -> None:
         """Send what can be sent, claim what can be sent next, fetch what memory has room for."""
+        self._pump_due = False
         if self._stopping:
             return
         now = self._clock.monotonic()
-        while self._later and self._later[0][0] <= now:
-            self._ready.appendleft(heapq.heappop(self._later)[2])
-        if now >= self._paused_until:
-            self._send()
+        self._outgoing.ripen(now)
+        self._send(now)
         self._claim()
         self._fetch()
         self._set_wake(now)
 
-    def _send(self) -> None:
-        while self._ready:
-            link = max(self._links, key=lambda link: link.room, default=None)
-            if link is None or link.room == 0:
+    def _send(self, now: float) -> None:
+        outgoing = self._outgoing
+        if not outgoing.ready:
+            return
+        wall = self._clock.now()
+        rooms = [
+            (self._paces[link.name].room(link.room, link.outstanding, now), link) for link in self._links
+        ]
+        while outgoing.ready:
+            best = max(range(len(rooms)), key=lambda index: rooms[index][0], default=None)
+            if best is None or rooms[best][0] <= 0:
                 return
-            unit = self._ready.popleft()
-            message = unit.message
-            if message.over:
+            room, link = rooms[best]
+            unit = outgoing.take()
+            if unit.message.over:
                 continue
-            if self._clock.now() > message.created + self._settings.validity_seconds * SECOND:
-                self._end(message, MessageEvent.EXPIRE, "dispatcher", "validity ran out before submission")
+            if unit.message.expires <= wall:
+                self._expire(unit.message)
                 continue
-            link.submit(_submit_sm(message, unit.part), unit)
+            rooms[best] = (room - 1 if self._submit(link, unit) else 0, link)
+
+    def _submit(self, link: SubmitLink, unit: Unit) -> bool:
+        """Send a part; tell whether the link may have room for more."""
+        message = unit.message
+        message.on_wire += 1
+        try:
+            link.submit(submit_sm(unit), unit)
+        except LinkFull:
+            message.on_wire -= 1
+            self._outgoing.give_back(unit)
+            return False
+        except FieldError as error:
+            message.on_wire -= 1
+            self._end(message, MessageEvent.REFUSE, "dispatcher", f"cannot be sent: {error.message}")
+            return True
+        if unit.again:
+            data = {"part": unit.part.number, "reason": unit.again, "possible_duplicate": True}
+            self._note(message, f"link:{link.name}", "part.sent-again", data)
+            unit.again = ""
+        return True
 
     def _claim(self) -> None:
-        window = sum(link.window for link in self._links if link.bound)
-        count = min(len(self._pending), window - len(self._ready) - self._claiming)
-        if count <= 0:
+        if not self._pending or len(self._held) - len(self._pending) >= self._settings.max_in_memory:
             return
-        batch = [self._pending.popleft() for _ in range(count)]
-        self._claiming += count
+        window = sum(link.room + link.outstanding for link in self._links if link.bound)
+        ahead = self._outgoing.ready + self._claiming
+        if ahead * 2 > window or window == 0:
+            return  # a window ahead of the wire is enough, and half of one is worth a write
+        batch = [self._pending.popleft() for _ in range(min(len(self._pending), window - ahead))]
+        self._claiming += len(batch)
         self._spawn(self._claimed(batch))
 
     async def _claimed(self, batch: list[Outbound]) -> None:
         keys = [(message.resource, message.id) for message in batch]
         try:
             ours = await self._store.write_until_done(ClaimMessages(self._node, self._clock.now(), keys))
-        finally:
+        except Exception as error:  # whatever it is, they are still accepted and must not be forgotten
+            if not isinstance(error, Unavailable):
+                log.exception("dispatch.claim_failed", carrier=self.carrier, count=len(batch))
+            self._pending.extendleft(reversed(batch))
             self._claiming -= len(batch)
+            self._pump_later()
+            return
+        self._claiming -= len(batch)
         for message in batch:
             if message.id in ours:
-                self._ready.extend(Unit(message, part) for part in segment(message.text, message.reference()))
+                self._make_ready(message)
             else:
-                self.backlog -= 1  # expired or cancelled meanwhile
-        self.pump()
+                self._forget(message.id)  # expired meanwhile, or another gateway's now
+        self.pump_soon()
+
+    def _make_ready(self, message: Outbound, again: str = "") -> None:
+        try:
+            self._outgoing.add(message, again)
+        except InvalidRequest as error:  # an older version accepted what this one cannot send
+            self._end(message, MessageEvent.REFUSE, "dispatcher", error.message)
 
     def _fetch(self) -> None:
         if self._overflow and not self._fetching and not self._pending and not self._claiming:
@@ -211,53 +317,69 @@ class Dispatcher:
     async def _fetched(self) -> None:
         try:
             page = await self._store.read(Waiting(self._node, self.carrier, MessageState.ACCEPTED, PAGE))
-        except Unavailable:
-            asyncio.get_running_loop().call_later(FETCH_AGAIN_SECONDS, self.pump)
+        except Exception as error:  # whatever it is, the next try may go well
+            if not isinstance(error, Unavailable):
+                log.exception("dispatch.fetch_failed", carrier=self.carrier)
+            self._pump_later()
             return
         finally:
             self._fetching = False
-        self._pending.extend(page)
-        self._overflow = self._missed or len(page) == PAGE
-        self.pump()
+        fresh = self._hold(page)
+        self._overflow = self._missed or (len(page) == PAGE and fresh > 0)
+        self._stored = max(0, self._stored - fresh) if self._overflow else 0
+        self.pump_soon()
 
     # --- what links say (sms.smpp.link.LinkHandler, the outbound half) ---
 
     def submit_answered(self, link: SubmitLink, unit: Unit, status: int, remote_id: str) -> None:
         """Take a submit_sm_resp."""
-        message = unit.message
+        message, pace = unit.message, self._paces[link.name]
+        message.on_wire -= 1
         if status == CommandStatus.ESME_ROK:
-            self._pauses = 0
+            pace.taken(link.outstanding, link.room)
             self._taken(link, unit, remote_id)
+        elif message.over:
+            pass  # what became of its other parts decided
         elif status in THROTTLED:
-            self._note(
-                message, f"link:{link.name}", "part.throttled", {"part": unit.part.number, "status": status}
-            )
-            self._ready.appendleft(unit)
-            self._pause()
-        elif status in TEMPORARY and message.attempts + 1 < self._settings.attempts:
-            message.attempts += 1
-            pause = RETRY_SECONDS[min(message.attempts - 1, len(RETRY_SECONDS) - 1)]
-            data = {"part": unit.part.number, "status": status, "again_after": pause}
-            self._note(message, f"link:{link.name}", "part.refused-for-now", data)
-            heapq.heappush(self._later, (self._clock.monotonic() + pause, next(self._order), unit))
+            pace.throttled(link.outstanding, self._clock.monotonic())
+            data = {"part": unit.part.number, "status": status}
+            self._note(message, f"link:{link.name}", "part.throttled", data)
+            self._outgoing.give_back(unit)
+        elif status in TEMPORARY:
+            self._try_later(link, unit, f"refused by the carrier: {status_text(status)}")
         else:
             reason = f"refused by the carrier: {status_text(status)}"
             self._end(message, MessageEvent.REFUSE, f"link:{link.name}", reason)
-        self.pump()
+        self.pump_soon()
 
     def submit_lost(self, link: SubmitLink, unit: Unit, reason: str) -> None:
         """Take back a part whose answer will not come; the carrier may have it: sent again and marked."""
-        unit.message.resent = True
-        data = {"part": unit.part.number, "reason": reason, "possible_duplicate": True}
-        self._note(unit.message, f"link:{link.name}", "part.sent-again", data)
-        self._ready.appendleft(unit)
+        message = unit.message
+        message.on_wire -= 1
+        message.doubt = True
+        unit.again = reason
+        if link.bound and not message.over:  # its own answer is missing, not that of all on the link
+            self._try_later(link, unit, reason)
+        else:
+            self._outgoing.give_back(unit)
+        self.pump_soon()
+
+    def _try_later(self, link: SubmitLink, unit: Unit, reason: str) -> None:
+        unit.attempts += 1
+        if unit.attempts >= self._settings.attempts:
+            text = f"{reason} ({unit.attempts} times)"
+            self._end(unit.message, MessageEvent.REFUSE, f"link:{link.name}", text)
+            return
+        pause = RETRY_SECONDS[min(unit.attempts, len(RETRY_SECONDS)) - 1]
+        data = {"part": unit.part.number, "reason": reason, "again_after": pause}
+        self._note(unit.message, f"link:{link.name}", "part.postponed", data)
+        self._outgoing.try_later(unit, self._clock.monotonic() + pause)
+
+    # --- outcomes ---
 
     def _taken(self, link: SubmitLink, unit: Unit, remote_id: str) -> None:
         message, part = unit.message, unit.part
         message.done.add(part.number)
-        last = len(message.done) == part.total and not message.over
-        now = self._clock.now()
-        wait = message.report_seconds or self._settings.report_seconds
         self._outcomes.add(
             Submitted(
                 (message.resource, message.id),
@@ -265,47 +387,50 @@ class Dispatcher:
                 part.total,
                 self.carrier,
                 link.name,
-                match_id(remote_id, self._receipt_id),
-                now,
-                last,
-                now + wait * SECOND,
+                match_id(remote_id),
+                self._clock.now(),
+                len(message.done) == part.total and not message.over,
+                message.report_seconds or self._settings.report_seconds,
             )
         )
-        if last:
-            self.backlog -= 1
+
+    def _expire(self, message: Outbound) -> None:
+        reason = "validity ran out before submission"
+        if not message.untouched:
+            reason = "validity ran out; the carrier may have it"
+        self._end(message, MessageEvent.EXPIRE, "dispatcher", reason)
 
     def _end(self, message: Outbound, event: MessageEvent, source: str, reason: str) -> None:
         if message.over:
             return
         message.over = True
-        self.backlog -= 1
         key = (message.resource, message.id)
         self._outcomes.add(Ended(key, event, self._clock.now(), source, reason, succeeded=len(message.done)))
 
     def _note(self, message: Outbound, source: str, kind: str, data: Any) -> None:  # noqa: ANN401 - JSON
         self._outcomes.add(Noted((message.resource, message.id), self._clock.now(), source, kind, data))
 
-    def _resend(self, message: Outbound, reason: str) -> None:
-        left = [
-            part for part in segment(message.text, message.reference()) if part.number not in message.done
-        ]
-        data = {"parts": [part.number for part in left], "reason": reason, "possible_duplicate": True}
-        self._note(message, "dispatcher", "part.sent-again", data)
-        self._ready.extend(Unit(message, part) for part in left)
+    def _written(self, batch: Sequence[Outcome], finisher: Finisher) -> None:
+        for outcome in batch:
+            if isinstance(outcome, Ended) or (isinstance(outcome, Submitted) and outcome.last):
+                self._forget(outcome.key[1])
+        self._ended(finisher)
+
+    def _unwritten(self, batch: Sequence[Outcome]) -> None:
+        # The store stops, or cannot take them: such messages are found as SUBMITTING at the next start.
+        log.error("dispatch.outcomes_unwritten", carrier=self.carrier, count=len(batch))
+
+    def _forget(self, identifier: InteractionId) -> None:
+        self._held.discard(identifier)
+        if self._settled is not None:
+            self._settled.add(identifier)
 
     # --- time ---
 
-    def _pause(self) -> None:
-        now = self._clock.monotonic()
-        if now < self._paused_until:
-            return  # answers to what was on the wire already
-        self._paused_until = now + PAUSE_SECONDS[min(self._pauses, len(PAUSE_SECONDS) - 1)]
-        self._pauses += 1
-
     def _set_wake(self, now: float) -> None:
-        times = [self._later[0][0]] if self._later else []
-        if self._ready and self._paused_until > now:
-            times.append(self._paused_until)
+        times = [] if self._outgoing.next_try is None else [self._outgoing.next_try]
+        if self._outgoing.ready:
+            times += [pace.until for pace in self._paces.values() if pace.until > now]
         if not times or (self._wake is not None and self._wake_at <= min(times)):
             return
         if self._wake is not None:
@@ -317,28 +442,11 @@ class Dispatcher:
         self._wake = None
         self.pump()
 
-    def _spawn(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
+    def _pump_later(self) -> None:
+        if not self._stopping:
+            asyncio.get_running_loop().call_later(STORE_AGAIN_SECONDS, self.pump)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _unwritten(self, batch: Sequence[Outcome]) -> None:
-        # The store is stopping: what is not written is found as SUBMITTING at the next start.
-        log.error("dispatch.outcomes_unwritten", carrier=self.carrier, count=len(batch))
-
-
-def _submit_sm(message: Outbound, part: Part) -> SubmitSm:
-    source, destination = address(message.own), address(message.peer)
-    return SubmitSm(
-        source_addr_ton=source.ton,
-        source_addr_npi=source.npi,
-        source_addr=source.digits,
-        dest_addr_ton=destination.ton,
-        dest_addr_npi=destination.npi,
-        destination_addr=destination.digits,
-        esm_class=0x40 if part.udhi else 0,
-        registered_delivery=1,
-        data_coding=part.data_coding,
-        short_message=part.payload,
-    )
-

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Struct
 
 from telephony.events.event import Event
-from telephony.kernel import ids
 
 RECEIVED: Final = "Microsoft.Communication.SMSReceived"
 DELIVERY_REPORT: Final = "Microsoft.Communication.SMSDeliveryReportReceived"
@@ -50,17 +49,17 @@ class DeliveryReport(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 def received_event(at: int, data: ReceivedSms) -> Event:
     """Return the event of an inbound message."""
-    return _event(RECEIVED, at, data.to, msgspec.json.encode(data))
+    return _event(data.message_id, RECEIVED, at, data.to, msgspec.json.encode(data))
 
 
 def delivery_report_event(at: int, data: DeliveryReport) -> Event:
     """Return the event of a message's end."""
-    return _event(DELIVERY_REPORT, at, data.from_, msgspec.json.encode(data))
+    return _event(data.message_id, DELIVERY_REPORT, at, data.from_, msgspec.json.encode(data))
 
 
-def _event(kind: str, at: int, own: str, data: bytes) -> Event:
+def _event(message_id: str, kind: str, at: int, own: str, data: bytes) -> Event:
     return Event(
-        id=ids.to_text(ids.new_id(at)),
+        id=message_id,  # as Azure does; a message has one event of each type
         type=kind,
         subject=f"/phonenumber/{own.removeprefix('+')}",
         time=at,

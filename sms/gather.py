@@ -20,7 +20,9 @@ MOST: Final = 500
 class Gather(Generic[T, R]):
     """A queue of items that are written in jobs, one job at a time, in order.
 
-    `persistent` waits out a store that is away; otherwise the items of that job are given to `failed`.
+    Each item is given to `done`, with the result of its job, or to `failed`. `persistent` waits out a store
+    that is away; otherwise the items of that job have failed. A job that cannot be written is cut in halves
+    until the item at fault stands alone.
     """
 
     def __init__(
@@ -32,11 +34,10 @@ class Gather(Generic[T, R]):
         failed: Callable[[Sequence[T]], None],
         persistent: bool,
     ) -> None:
-        self._store = store
+        self._write_job = store.write_until_done if persistent else store.write
         self._job = job
         self._done = done
         self._failed = failed
-        self._persistent = persistent
         self._items: list[T] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -63,18 +64,24 @@ class Gather(Generic[T, R]):
             self._task = None
 
     async def _write(self, batch: list[T]) -> None:
-        write = self._store.write_until_done if self._persistent else self._store.write
         try:
-            result = await write(self._job(batch))
+            result = await self._write_job(self._job(batch))
         except Unavailable:
-            self._failed(batch)
+            self._tell(self._failed, batch)
         except Exception:
             # Something in the batch cannot be written: find out which, so that the rest is not held up by it.
             if len(batch) == 1:
                 log.exception("gather.item_refused")
-                self._failed(batch)
+                self._tell(self._failed, batch)
                 return
-            for item in batch:
-                await self._write([item])
+            half = len(batch) // 2
+            await self._write(batch[:half])
+            await self._write(batch[half:])
         else:
-            self._done(batch, result)
+            self._tell(lambda items: self._done(items, result), batch)
+
+    def _tell(self, whom: Callable[[Sequence[T]], None], batch: Sequence[T]) -> None:
+        try:
+            whom(batch)
+        except Exception:  # what is behind in the queue must not wait for ever for one mistake
+            log.exception("gather.callback_failed", items=len(batch))

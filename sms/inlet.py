@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 
@@ -10,29 +9,20 @@ from carriers.model.carrier import Carrier
 from sms.address import number
 from sms.gather import Gather
 from sms.ports import DeliverLink
-from sms.receipts import RECEIPTED_MESSAGE_ID, parse_receipt
+from sms.receipts import is_receipt, read_receipt
 from sms.settings import SmsSettings
-from sms.smpp.constants import CommandStatus
-from sms.smpp.pdu import DeliverSm
+from sms.smpp.constants import CommandStatus, EsmClass, Tag
+from sms.smpp.pdu import DeliverSm, tlv
 from sms.store.finish import Finisher
 from sms.store.inbound import InboundSms, RecordInbound
 from sms.store.receipts import CarrierReceipt, RecordReceipts
-from sms.text.encoding import decode
+from sms.text import Alphabet, decode
 from telephony.kernel.clock import DAY, Clock
 from telephony.kernel.e164 import shorten
 from telephony.kernel.ids import InteractionId
 from telephony.kernel.store import Store
 
 log = structlog.get_logger(__name__)
-
-RECEIPT_TYPES: Final = 0x3C
-"""esm_class bits of the message type (SMPP 3.4 §5.2.12)."""
-
-RECEIPT: Final = 0x04
-"""The type: SMSC delivery receipt."""
-
-MESSAGE_PAYLOAD: Final = 0x0424
-"""The TLV that carries a text too long for short_message (SMPP 3.4 §5.3.2.32)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +34,16 @@ class _Answer:
         self.link.answer_deliver(self.sequence, status)
 
 
+_Receipt = tuple[CarrierReceipt, _Answer]
+_Message = tuple[InboundSms, _Answer]
+_Kept = tuple[Finisher, list[InteractionId | None]]
+
+
 class Inlet:
     """The way in from one carrier's links to the store.
 
     A deliver_sm is answered with ESME_ROK only after its commit, and with ESME_RX_T_APPN, which asks for
-    another try, when the store is away.
+    another try, when it cannot be kept. What comes faster than it is kept is refused by the link's session.
     """
 
     def __init__(
@@ -67,23 +62,19 @@ class Inlet:
         self._clock = clock
         self._settings = settings
         self._ended = ended
-        self._receipts: Gather[tuple[CarrierReceipt, _Answer], Finisher] = Gather(
+        self._receipts: Gather[_Receipt, Finisher] = Gather(
             store,
-            lambda batch: RecordReceipts(finisher(), clock.now(), [receipt for receipt, _ in batch]),
+            lambda batch: RecordReceipts(finisher(), [receipt for receipt, _ in batch]),
             done=self._receipts_kept,
             failed=_try_again,
             persistent=False,
         )
-        self._messages: Gather[tuple[InboundSms, _Answer], tuple[Finisher, list[InteractionId | None]]] = (
-            Gather(
-                store,
-                lambda batch: RecordInbound(
-                    finisher(), self._body_until(), [message for message, _ in batch]
-                ),
-                done=self._messages_kept,
-                failed=_try_again,
-                persistent=False,
-            )
+        self._messages: Gather[_Message, _Kept] = Gather(
+            store,
+            lambda batch: RecordInbound(finisher(), self._body_until(), [message for message, _ in batch]),
+            done=self._messages_kept,
+            failed=_try_again,
+            persistent=False,
         )
 
     async def flush(self) -> None:
@@ -94,29 +85,28 @@ class Inlet:
     def delivered(self, link: DeliverLink, pdu: DeliverSm, sequence: int) -> None:
         """Take a deliver_sm; it is answered when it is kept."""
         answer = _Answer(link, sequence)
-        text = pdu.short_message
-        if not text:
-            text = next((value for tag, value in pdu.tlvs if tag == MESSAGE_PAYLOAD), b"")
-        if pdu.esm_class & RECEIPT_TYPES == RECEIPT or any(
-            tag == RECEIPTED_MESSAGE_ID for tag, _ in pdu.tlvs
-        ):
-            self._take_receipt(link, text, pdu, answer)
-        else:
-            self._take_message(link, text, pdu, answer)
+        payload = pdu.short_message or tlv(pdu.tlvs, Tag.MESSAGE_PAYLOAD) or b""
+        try:
+            if is_receipt(pdu):
+                self._take_receipt(link, payload, pdu, answer)
+            else:
+                self._take_message(link, payload, pdu, answer)
+        except Exception:  # a mistake of ours in reading it; unanswered, it would hold the carrier's window
+            log.exception("inlet.unreadable", carrier=self._name, link=link.name, octets=len(payload))
+            answer.send(CommandStatus.ESME_RX_P_APPN)
 
-    def _take_receipt(self, link: DeliverLink, text: bytes, pdu: DeliverSm, answer: _Answer) -> None:
-        receipt = parse_receipt(text, pdu.tlvs, self._carrier.receipt_id)
+    def _take_receipt(self, link: DeliverLink, payload: bytes, pdu: DeliverSm, answer: _Answer) -> None:
+        receipt = read_receipt(pdu, payload, self._carrier.receipt_id)
         if receipt is None:
-            # It would come again and again unchanged, so it is taken; what it said stands in the log.
-            log.warning("receipt.unreadable", carrier=self._name, link=link.name, octets=len(text))
+            # It would come again and again unchanged, so it is taken; that it came stands in the log.
+            log.warning("receipt.unreadable", carrier=self._name, link=link.name, octets=len(payload))
             answer.send(CommandStatus.ESME_ROK)
             return
         self._receipts.add((CarrierReceipt(self._name, link.name, self._clock.now(), receipt), answer))
 
-    def _take_message(self, link: DeliverLink, text: bytes, pdu: DeliverSm, answer: _Answer) -> None:
-        decoded = decode(
-            text, pdu.data_coding, udhi=bool(pdu.esm_class & 0x40), default=self._carrier.data_coding_default
-        )
+    def _take_message(self, link: DeliverLink, payload: bytes, pdu: DeliverSm, answer: _Answer) -> None:
+        udhi = bool(pdu.esm_class & EsmClass.UDHI)
+        decoded = decode(payload, pdu.data_coding, udhi, self._carrier.data_coding_default)
         message = InboundSms(
             self._name,
             link.name,
@@ -124,20 +114,17 @@ class Inlet:
             number(pdu.destination_addr, pdu.dest_addr_ton),
             number(pdu.source_addr, pdu.source_addr_ton),
             decoded.text,
+            decoded.body if decoded.alphabet is Alphabet.BINARY else decoded.text.encode(),
             decoded.alphabet.value,
         )
         self._messages.add((message, answer))
 
-    def _receipts_kept(self, batch: Sequence[tuple[CarrierReceipt, _Answer]], finisher: Finisher) -> None:
+    def _receipts_kept(self, batch: Sequence[_Receipt], finisher: Finisher) -> None:
         for _, answer in batch:
             answer.send(CommandStatus.ESME_ROK)
         self._ended(finisher)
 
-    def _messages_kept(
-        self,
-        batch: Sequence[tuple[InboundSms, _Answer]],
-        result: tuple[Finisher, list[InteractionId | None]],
-    ) -> None:
+    def _messages_kept(self, batch: Sequence[_Message], result: _Kept) -> None:
         finisher, kept = result
         for (message, answer), identifier in zip(batch, kept, strict=True):
             if identifier is None:

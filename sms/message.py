@@ -1,7 +1,9 @@
 """What a message is: the details stored with it, and the shape it has on its way out."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -16,12 +18,15 @@ KIND: Final = "sms"
 MAX_TEXT: Final = 2048
 """Characters of a text, counted as UTF-16 code units like ACS's clients do."""
 
+_WIRE_ID: Final = re.compile(r"(?:(?:Outgoing|Incoming)_[0-9]{14})?([0-9A-Fa-f-]{36})", re.ASCII)
+
 
 class SmsDetail(Struct, frozen=True, omit_defaults=True):
     """What the store keeps of a message beside the columns of its interaction."""
 
     segments: int = 1
-    alphabet: str = "gsm7"
+    alphabet: str = "gsm"
+    """A value of `sms.text.Alphabet`."""
     tag: str | None = None
     report: bool = False
     """Whether the application asked for a delivery report."""
@@ -29,7 +34,7 @@ class SmsDetail(Struct, frozen=True, omit_defaults=True):
     """How long it waits for receipts; 0: the operator's setting."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Outbound:
     """A message on its way to a carrier: the dispatcher's unit of work. Lives in memory only."""
 
@@ -38,32 +43,41 @@ class Outbound:
     own: str
     peer: str
     text: str
-    carrier: str
-    created: int
+    expires: int
+    """When it is not worth sending any more: microseconds UTC."""
     report_seconds: int
-    resent: bool = False
-    """Whether parts of it may have been sent before by a process that did not live to see the answer."""
     done: set[int] = field(default_factory=set)
     """Parts the carrier took."""
-    attempts: int = 0
-    """Temporary refusals so far."""
+    on_wire: int = 0
+    """Parts that wait for their answer."""
+    doubt: bool = False
+    """Whether the carrier may have parts that nobody saw it take: an answer was lost, or a process."""
     over: bool = False
     """Whether it ended while parts of it were still out: no more of them are sent."""
 
+    @property
+    def untouched(self) -> bool:
+        """Whether the carrier certainly has nothing of it."""
+        return not (self.done or self.on_wire or self.doubt or self.over)
+
     def reference(self) -> int:
         """Return the concatenation reference: the same after a restart, so that resent parts still join."""
-        return self.id[15]
+        return self.id[7]  # counts up within a millisecond, so that texts sent together differ
 
 
 def wire_id(identifier: bytes, direction: str) -> str:
     """Return a message's id as ACS spells it: `Outgoing_<yyyyMMddHHmmss><guid>`."""
-    moment = datetime.fromtimestamp(ids.time_of(identifier) // SECOND, UTC)
     prefix = "Outgoing" if direction == "outbound" else "Incoming"
-    return f"{prefix}_{moment:%Y%m%d%H%M%S}{ids.to_text(identifier)}"
+    return f"{prefix}_{_moment(ids.time_of(identifier) // SECOND)}{ids.to_text(identifier)}"
+
+
+@lru_cache(maxsize=256)  # a busy second brings one text
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d%H%M%S}"
 
 
 def from_wire_id(text: str) -> InteractionId | None:
     """Return the id inside ACS's spelling, or inside a bare GUID; None when it is neither."""
-    guid = text[-36:] if text.startswith(("Outgoing_", "Incoming_")) else text
-    identifier = ids.from_text(guid)
+    found = _WIRE_ID.fullmatch(text)
+    identifier = None if found is None else ids.from_text(found[1])
     return None if identifier is None else InteractionId(identifier)

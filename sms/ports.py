@@ -8,7 +8,10 @@ from sms.smpp.pdu import SubmitSm
 class SubmitLink(Protocol):
     """A bind that takes submit_sm."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
     @property
     def bound(self) -> bool:
@@ -21,19 +24,25 @@ class SubmitLink(Protocol):
         ...
 
     @property
-    def window(self) -> int:
-        """How many requests may be unanswered at once."""
+    def outstanding(self) -> int:
+        """How many requests are unanswered."""
         ...
 
     def submit(self, pdu: SubmitSm, token: object) -> None:
-        """Send; the answer comes back with `token`."""
+        """Send; the answer comes back with `token`.
+
+        Raises LinkFull when there is no room after all, FieldError when the PDU cannot be sent by any link.
+        """
         ...
 
 
 class DeliverLink(Protocol):
     """A bind that brings deliver_sm."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
     def answer_deliver(self, sequence: int, status: int) -> None:
         """Answer one; ignored when its connection is gone."""

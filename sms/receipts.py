@@ -5,49 +5,60 @@ SMPP 3.4 puts a receipt into a deliver_sm whose esm_class says so (§5.2.12); th
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from sms.smpp.constants import EsmClass, MessageState, Tag
+from sms.smpp.pdu import DeliverSm, tlv
+
 ReceiptState = Literal["delivered", "failed", "expired", "pending"]
 """What a receipt says of its part; `pending` changes nothing."""
 
-_BY_WORD: Final[dict[str, ReceiptState]] = {
-    "DELIVRD": "delivered",
-    "EXPIRED": "expired",
-    "DELETED": "failed",
-    "UNDELIV": "failed",
-    "REJECTD": "failed",
-    "UNKNOWN": "failed",
-    "ACCEPTD": "pending",
-    "ENROUTE": "pending",
-}
-"""SMPP 3.4 Appendix B, `stat`."""
+_WORDS: Final[tuple[tuple[str, ReceiptState], ...]] = (
+    ("DELIVRD", "delivered"),
+    ("DELIVERED", "delivered"),
+    ("EXPIRED", "expired"),
+    ("DELETED", "failed"),
+    ("UNDELIV", "failed"),
+    ("REJECTD", "failed"),
+    ("REJECTED", "failed"),
+    ("UNKNOWN", "failed"),
+    ("ACCEPTD", "pending"),
+    ("ENROUTE", "pending"),
+)
+_BY_WORD: Final = {word[:6].encode(): (word, state) for word, state in _WORDS}
+"""SMPP 3.4 Appendix B, `stat`, by its first six letters: some carriers spell the words out."""
 
-_BY_CODE: Final[dict[int, str]] = {
-    1: "ENROUTE",
-    2: "DELIVRD",
-    3: "EXPIRED",
-    4: "DELETED",
-    5: "UNDELIV",
-    6: "ACCEPTD",
-    7: "UNKNOWN",
-    8: "REJECTD",
+_BY_CODE: Final[dict[int, tuple[str, ReceiptState]]] = {
+    MessageState.ENROUTE: ("ENROUTE", "pending"),
+    MessageState.DELIVERED: ("DELIVRD", "delivered"),
+    MessageState.EXPIRED: ("EXPIRED", "expired"),
+    MessageState.DELETED: ("DELETED", "failed"),
+    MessageState.UNDELIVERABLE: ("UNDELIV", "failed"),
+    MessageState.ACCEPTED: ("ACCEPTD", "pending"),
+    MessageState.UNKNOWN: ("UNKNOWN", "failed"),
+    MessageState.REJECTED: ("REJECTD", "failed"),
 }
 """SMPP 3.4 §5.2.28, message_state."""
 
-_TEXT_ID: Final = re.compile(rb"id:\s*(\S{1,64})", re.IGNORECASE)
-_TEXT_STAT: Final = re.compile(rb"stat:\s*([A-Za-z]{1,10})", re.IGNORECASE)
-_TEXT_ERROR: Final = re.compile(rb"err:\s*([0-9A-Za-z]{1,8})", re.IGNORECASE)
+_TEXT_ID: Final = re.compile(rb"\bid:[ ]*([^\s\0]{1,64})", re.IGNORECASE)
+_TEXT_STAT: Final = re.compile(rb"\bstat:[ ]*([A-Z]{6,10})", re.IGNORECASE)
+_TEXT_ERROR: Final = re.compile(rb"\berr:[ ]*([0-9A-Z]{1,8})", re.IGNORECASE)
+_HEX: Final = re.compile(r"[0-9a-f]+")
+_DECIMAL: Final = re.compile(r"[0-9]+")
 
 MAX_ID: Final = 64
 """Octets of a message_id without its NUL (SMPP 3.4 §5.2.23)."""
 
-IdForm = Literal["same", "hex-to-decimal", "decimal-to-hex"]
+_RECEIPT_TYPES: Final = frozenset({int(EsmClass.DELIVERY_RECEIPT), int(EsmClass.INTERMEDIATE_NOTIFICATION)})
+_TYPE_MASK: Final = int(EsmClass.TYPE_MASK)
 
-RECEIPTED_MESSAGE_ID: Final = 0x001E
-MESSAGE_STATE: Final = 0x0427
+IdForm = Literal["same", "hex-to-decimal", "decimal-to-hex"]
+"""How a receipt's id becomes the submit_sm_resp's: `hex-to-decimal` reads the receipt's as hexadecimal and
+looks for it in decimal."""
 
 
 class Receipt(Struct, frozen=True, gc=False):
@@ -61,54 +72,67 @@ class Receipt(Struct, frozen=True, gc=False):
     error: str = ""
     """The carrier's own error code."""
 
+    @property
+    def words(self) -> str:
+        """What the carrier said, for people: `UNDELIV 001`."""
+        return f"{self.stat} {self.error}".strip()
+
 
 RECEIPT_DECODER: Final = msgspec.json.Decoder(Receipt)
 
 
-def match_id(remote_id: str, form: IdForm) -> str:
-    """Return a receipt's id as the submit_sm_resp spelled it, by the form the carrier is known for.
+def is_receipt(pdu: DeliverSm) -> bool:
+    """Tell whether a deliver_sm is about a message of ours rather than a message to us.
+
+    Its type says so (§5.2.12), or that it names a message; a handset's acknowledgements are its user's texts.
+    """
+    return pdu.esm_class & _TYPE_MASK in _RECEIPT_TYPES or any(
+        tag == Tag.RECEIPTED_MESSAGE_ID for tag, _ in pdu.tlvs
+    )
+
+
+def match_id(remote_id: str, form: IdForm = "same") -> str:
+    """Return an id as it is compared: a receipt's by the carrier's form, a response's as it is.
 
     Ids that do not have the form stay as they are. Zeros in front and case never distinguish two ids.
     """
-    text = remote_id.strip().lower()
-    try:
-        if form == "hex-to-decimal":
-            text = str(int(text, 16))
-        elif form == "decimal-to-hex":
-            text = f"{int(text, 10):x}"
-    except ValueError:
-        pass
-    return (text.lstrip("0") or "0")[:MAX_ID]
+    text = remote_id.strip().lower()[:MAX_ID]
+    if form == "hex-to-decimal" and _HEX.fullmatch(text):
+        text = str(int(text, 16))[:MAX_ID]
+    elif form == "decimal-to-hex" and _DECIMAL.fullmatch(text):
+        text = f"{int(text, 10):x}"
+    return text.lstrip("0") or text[:1]
 
 
-def parse_receipt(text: bytes, tlvs: tuple[tuple[int, bytes], ...], form: IdForm) -> Receipt | None:
-    """Return the receipt in a deliver_sm's text and TLVs, or None when it names no message or no state."""
-    remote_id = stat = ""
-    for tag, value in tlvs:
-        if tag == RECEIPTED_MESSAGE_ID:
-            remote_id = value.rstrip(b"\0").decode("latin-1")
-        elif tag == MESSAGE_STATE and len(value) == 1:
-            stat = _BY_CODE.get(value[0], "")
+def read_receipt(pdu: DeliverSm, text: bytes, form: IdForm = "same") -> Receipt | None:
+    """Return the receipt in a deliver_sm whose text is `text`; None when it names no message or no state."""
+    remote_id = (tlv(pdu.tlvs, Tag.RECEIPTED_MESSAGE_ID) or b"").partition(b"\0")[0]
     if not remote_id and (found := _TEXT_ID.search(text)):
-        remote_id = found[1].decode("latin-1")
-    if not stat and (found := _TEXT_STAT.search(text)):
-        stat = found[1].decode("ascii").upper()
-    state = _BY_WORD.get(stat[:7])
-    if not remote_id or state is None:
+        remote_id = found[1]
+    code = tlv(pdu.tlvs, Tag.MESSAGE_STATE)
+    said = _BY_CODE.get(code[0]) if code else None
+    if said is None and (found := _TEXT_STAT.search(text)):
+        said = _BY_WORD.get(found[1].upper()[:6])
+    spelled = match_id(remote_id.decode("latin-1"), form)
+    if not spelled or said is None:
         return None
-    error = found[1].decode("ascii") if (found := _TEXT_ERROR.search(text)) else ""
-    return Receipt(match_id(remote_id, form), state, stat[:7], error)
+    stat, state = said
+    if pdu.esm_class & _TYPE_MASK == EsmClass.INTERMEDIATE_NOTIFICATION:
+        state = "pending"  # an attempt's outcome, not the message's (§2.11)
+    found = _TEXT_ERROR.search(text)
+    return Receipt(spelled, state, stat, found[1].decode("ascii") if found else "")
 
 
-def verdict(states: list[str], segments: int) -> Literal["delivered", "failed", "expired"] | None:
+def verdict(states: Iterable[str], segments: int) -> Literal["delivered", "failed", "expired"] | None:
     """Return what the parts' states make of the whole message; None while some may still come.
 
     One failed part fails the text: nobody can read the rest.
     """
-    if "failed" in states:
+    known = list(states)
+    if "failed" in known:
         return "failed"
-    if "expired" in states:
+    if "expired" in known:
         return "expired"
-    if len(states) == segments and all(state == "delivered" for state in states):
+    if known.count("delivered") >= segments:
         return "delivered"
     return None

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sms.message import Outbound, SmsDetail, wire_id
+from sms.message import MAX_TEXT, Outbound, SmsDetail, wire_id
+from sms.outgoing import encoded
 from sms.settings import SmsSettings
 from sms.store.accept import Accepted, AcceptMessages, NewMessage
-from sms.text.encoding import count
+from sms.text import Alphabet
 from telephony.kernel import ids
-from telephony.kernel.clock import DAY, Clock
+from telephony.kernel.clock import DAY, SECOND, Clock
 from telephony.kernel.e164 import parse_e164
 from telephony.kernel.errors import InvalidRequest, LimitReached, Unauthorized
 from telephony.kernel.http.repeatability import Pair
@@ -19,6 +20,9 @@ from telephony.numbers.directory import NumberDirectory
 
 BACKLOG_RETRY_SECONDS: Final = 2.0
 """When to come back while too much is waiting for the carriers."""
+
+MALFORMED: Final = "Invalid To phone number format."
+"""As Azure says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +94,22 @@ class SendSms:
         a number or the text cannot be sent, LimitReached when too much is waiting, Unavailable when the store
         is away: then nothing was accepted.
         """
+        alphabet, segments = _measure(text)
         owned = await self._numbers.find(sender)
         if owned is None or owned.resource != resource:
             raise Unauthorized("The sender is not a phone number of this resource.", target="from")
-        alphabet, segments = count(text)
-        if not any(parse_e164(recipient.to) for recipient in recipients):
-            raise InvalidRequest("Invalid To phone number format.", target="smsRecipients")
+        valid = [recipient for recipient in recipients if parse_e164(recipient.to) is not None]
+        if not valid:
+            raise InvalidRequest(f"smsRecipients: {MALFORMED}", target="smsRecipients")
         if self._backlog(owned.carrier) >= self._settings.max_backlog:
             raise LimitReached(
                 f"{self._settings.max_backlog} messages are waiting for the carrier (sms.max_backlog).",
                 limit="sms.max_backlog",
                 retry_after=BACKLOG_RETRY_SECONDS,
             )
-        detail = SmsDetail(
-            segments=segments,
-            alphabet=alphabet.value,
-            tag=options.tag,
-            report=options.report,
-            report_seconds=options.report_seconds,
-        )
+        detail = SmsDetail(segments, alphabet.value, options.tag, options.report, options.report_seconds)
         now = self._clock.now()
+        expires = now + self._settings.validity_seconds * SECOND
         body = text.encode()
         fresh = [
             NewMessage(
@@ -122,19 +122,10 @@ class SendSms:
                 detail,
                 recipient.repeat,
             )
-            for recipient in recipients
-            if parse_e164(recipient.to) is not None
+            for recipient in valid
         ]
-        accepted = await self._store.write(
-            AcceptMessages(
-                self._node,
-                now,
-                request_id,
-                self._settings.validity_seconds,
-                now + self._settings.body_days * DAY,
-                fresh,
-            )
-        )
+        kept = max(now + self._settings.body_days * DAY, expires)  # what is to be sent must be there
+        accepted = await self._store.write(AcceptMessages(self._node, now, request_id, expires, kept, fresh))
         self._offer(
             owned.carrier,
             [
@@ -144,8 +135,7 @@ class SendSms:
                     message.own,
                     message.peer,
                     text,
-                    owned.carrier,
-                    now,
+                    expires,
                     options.report_seconds,
                 )
                 for message, answer in zip(fresh, accepted, strict=True)
@@ -156,22 +146,24 @@ class SendSms:
         return [
             _result(recipient, next(answers))
             if parse_e164(recipient.to) is not None
-            else _malformed(recipient)
+            else Result(recipient.to, 400, error=MALFORMED)
             for recipient in recipients
         ]
 
 
-def _malformed(recipient: Recipient) -> Result:
-    return Result(recipient.to, 400, error="Invalid To phone number format.")
+def _measure(text: str) -> tuple[Alphabet, int]:
+    """Return a text's alphabet and number of parts. Raises InvalidRequest for one that cannot be sent."""
+    if len(text) * 2 > MAX_TEXT and len(text.encode("utf-16-le", "surrogatepass")) > MAX_TEXT * 2:
+        raise InvalidRequest(f"message: It must have at most {MAX_TEXT} characters.", target="message")
+    try:
+        parts = encoded(text)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"message: {error.message}", target="message") from error
+    return parts.alphabet, len(parts.bodies)
 
 
 def _result(recipient: Recipient, answer: Accepted) -> Result:
     if answer.id is None:
-        return Result(
-            recipient.to,
-            412,
-            repeatability="rejected",
-            error=answer.refused,
-        )
+        return Result(recipient.to, 412, repeatability="rejected", error=answer.refused)
     repeatability = "accepted" if recipient.repeat is not None else None
     return Result(recipient.to, 202, wire_id(answer.id, "outbound"), repeatability)

@@ -7,9 +7,10 @@ from typing import Any, Final
 import structlog
 
 from carriers.model.carrier import Carrier
-from sms.dispatch import Dispatcher, Unit
+from sms.dispatch import Dispatcher
 from sms.inlet import Inlet
 from sms.message import Outbound
+from sms.outgoing import Unit
 from sms.settings import SmsSettings
 from sms.smpp.link import Link
 from sms.smpp.pdu import DeliverSm
@@ -26,6 +27,10 @@ log = structlog.get_logger(__name__)
 SWEEP_SECONDS: Final = 1.0
 """How late a message may expire."""
 
+LOOK_AGAIN_SECONDS: Final = 30.0
+"""How often the store is asked for messages that memory knows nothing of: whose request went away between
+their commit and their hand-over."""
+
 STOP_SECONDS: Final = 5.0
 """How long answers that are still to come are waited for when the node stops."""
 
@@ -39,15 +44,13 @@ class _CarrierTraffic:
         self.links: list[Link] = []
 
     def link_bound(self, link: Link) -> None:
-        log.info("link.bound", link=link.name, carrier=link.carrier)
-        self.dispatcher.pump()
+        self.dispatcher.pump_soon()
 
     def link_lost(self, link: Link, reason: str) -> None:
-        log.warning("link.lost", link=link.name, carrier=link.carrier, reason=reason)
-        self.dispatcher.pump()
+        self.dispatcher.pump_soon()
 
     def window_open(self, link: Link) -> None:
-        self.dispatcher.pump()
+        self.dispatcher.pump_soon()
 
     def submit_answered(self, link: Link, token: Any, status: int, message_id: str) -> None:  # noqa: ANN401
         unit: Unit = token
@@ -88,7 +91,6 @@ class SmsService:
     def _traffic(self, name: str, carrier: Carrier, settings: SmsSettings) -> _CarrierTraffic:
         dispatcher = Dispatcher(
             name,
-            carrier.receipt_id,
             store=self._store,
             clock=self._clock,
             node=self._node,
@@ -132,11 +134,19 @@ class SmsService:
             traffic.dispatcher.offer(messages)
 
     async def start(self) -> None:
-        """Take over what waits in the store, then bind."""
+        """Take over what waits in the store, then bind. Raises Unavailable when the store is away."""
         for traffic in self._carriers.values():
             await traffic.dispatcher.start(traffic.links)
         self._tasks = [asyncio.create_task(link.run(), name=f"link:{link.name}") for link in self.links]
-        self._tasks.append(asyncio.create_task(self._sweep(), name="sms.sweep"))
+        self._tasks.append(asyncio.create_task(self._keep_time(), name="sms.time"))
+
+    async def adopt(self) -> None:
+        """Send what this node has to send since it took a dead node's work over (`leases.TakeOver`).
+
+        Raises Unavailable when the store is away; then it may be called again.
+        """
+        for traffic in self._carriers.values():
+            await traffic.dispatcher.adopt()
 
     async def stop(self) -> None:
         """Send nothing new, wait for what is on the wire, keep every answer, unbind."""
@@ -148,7 +158,7 @@ class SmsService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for traffic in self._carriers.values():
             await traffic.inlet.flush()
-            await traffic.dispatcher.stop()
+        await asyncio.gather(*(traffic.dispatcher.stop(STOP_SECONDS) for traffic in self._carriers.values()))
 
     def _finisher(self) -> Finisher:
         return Finisher(self._node, self._subscriptions)
@@ -157,18 +167,34 @@ class SmsService:
         if finisher.deliveries:
             self._enqueue(finisher.deliveries)
 
-    async def _sweep(self) -> None:
+    async def _keep_time(self) -> None:
+        looked = self._clock.monotonic()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
                 await self.sweep()
             except Unavailable:
                 continue  # what is due stays due
+            except Exception:  # without the sweep nothing would ever expire again
+                log.exception("sms.sweep_failed")
+            if self._clock.monotonic() - looked >= LOOK_AGAIN_SECONDS:
+                looked = self._clock.monotonic()
+                for traffic in self._carriers.values():
+                    traffic.dispatcher.look_again()
 
     async def sweep(self) -> None:
-        """End what is due and match what came early; the service does it every second."""
+        """End what is due and match what came early; the service does it every second.
+
+        Raises Unavailable when the store is away.
+        """
+        for traffic in self._carriers.values():
+            traffic.dispatcher.expire()
         looked_at = SLICE
         while looked_at == SLICE:
-            finisher, looked_at = await self._store.write(SweepDue(self._finisher(), self._clock.now()))
+            finisher, swept = await self._store.write(SweepDue(self._finisher(), self._clock.now()))
             self._ended(finisher)
+            looked_at = swept.looked_at
+            for carrier, identifiers in swept.unsent.items():
+                if carrier in self._carriers:
+                    self._carriers[carrier].dispatcher.swept(identifiers)
         self._ended(await self._store.write(MatchEarly(self._finisher(), self._clock.now())))

@@ -23,6 +23,7 @@ class MessageEvent(Enum):
     """What can happen to a message."""
 
     CLAIM = "claim"  # the dispatcher is about to send it
+    RELEASE = "release"  # claimed, but nothing of it went to the wire: it waits again
     SUBMIT = "submit"  # the last part was taken by the carrier
     REFUSE = "refuse"  # the carrier refused a part for good
     DELIVER = "deliver"  # the last part's receipt: delivered
@@ -40,6 +41,7 @@ OUTBOUND: Final = Machine(
     {
         (_S.ACCEPTED, _E.CLAIM): _S.SUBMITTING,
         (_S.ACCEPTED, _E.EXPIRE): _S.EXPIRED,
+        (_S.SUBMITTING, _E.RELEASE): _S.ACCEPTED,
         (_S.SUBMITTING, _E.SUBMIT): _S.SUBMITTED,
         (_S.SUBMITTING, _E.REFUSE): _S.FAILED,
         (_S.SUBMITTING, _E.EXPIRE): _S.EXPIRED,

@@ -18,7 +18,7 @@ from sms.text import udh
 Kind = Literal["bound", "unbound", "submit", "refused", "receipt", "mo", "answered", "given-up", "dropped"]
 """What happened.
 
-- bound, unbound: an account came or went; `note` is the bind's type, `status` what the bind was answered;
+- bound: somebody asked to bind; `note` is the bind's type, `status` the answer; unbound: a bind ended;
 - submit: a submit_sm was accepted; `status` 0, or UNANSWERED when no response was sent;
 - refused: a submit_sm was answered with the error `status`;
 - receipt, mo: a deliver_sm was sent; `note` is the receipt's stat;

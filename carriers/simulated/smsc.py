@@ -133,7 +133,7 @@ class Smsc:
             status = CommandStatus.ESME_ROK
             served.binds.append(conn)
         self._note(Entry(self.clock.now(), "bound", system_id, status=status, note=bind_type.value))
-        return status
+        return int(status)  # logged as a number
 
     def submit(self, conn: ServerConnection, pdu: SubmitSm, sequence: int) -> None:
         """Carry out what the account decides."""

@@ -261,6 +261,7 @@ class Link:
         except (OSError, FieldError) as error:  # TimeoutError is an OSError
             if not self._stopping:
                 self._note_error(f"cannot connect to {settings.host}:{settings.port}: {_in_words(error)}")
+            session.connection_lost("given up")  # so that its end is not the news
             connection.abort()
             self._connection = None
             return None

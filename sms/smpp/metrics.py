@@ -23,6 +23,7 @@ class LinkTotals:
     delivered: int = 0
     reconnects: int = 0
     malformed: int = 0
+    """PDUs that could not be decoded; added up when a connection ends."""
 
     @property
     def answered(self) -> int:

@@ -133,9 +133,7 @@ class ServerConnection(Connection):
     @property
     def room(self) -> int:
         """deliver_sm that may be sent now: 0 unless bound as receiver or transceiver, and read from."""
-        if self.paused or self.bind_type is BindType.TRANSMITTER:
-            return 0
-        return self.session.room
+        return 0 if self.paused else self.session.room
 
     def answer_submit(self, sequence: int, status: int = 0, message_id: str = "") -> bool:
         """Answer a submit_sm; return False when it was answered before or the connection is over.

@@ -139,8 +139,8 @@ class Session:
 
     @property
     def room(self) -> int:
-        """Free places in the window; 0 unless bound."""
-        return self.window - len(self._outstanding) if self._bound else 0
+        """Free places in the window; 0 unless bound in a way that carries messages from this end."""
+        return self.window - len(self._outstanding) if self._carries else 0
 
     @property
     def has_output(self) -> bool:
@@ -304,6 +304,8 @@ class Session:
         self._state = state
         self._takes = takes(self.role, state)
         self._may_send = may_send(self.role, state)
+        message = CommandId.DELIVER_SM if self.role is Role.SMSC else CommandId.SUBMIT_SM
+        self._carries = message in self._may_send
         self._bound = state in (BindState.BOUND_TX, BindState.BOUND_RX, BindState.BOUND_TRX)
 
     def _next_sequence(self) -> int:

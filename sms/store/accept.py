@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from sms.message import KIND, SmsDetail
 from sms.states import OUTBOUND
 from sms.store.rows import interaction_row
-from telephony.kernel.clock import SECOND
 from telephony.kernel.http.repeatability import Call, Claim, Pair, Refused, Repeated, claim_many, fingerprint
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.bulk import insert_rows
@@ -53,9 +52,10 @@ class AcceptMessages:
     node: NodeId
     now: int
     request_id: str
-    validity: int
-    """Seconds until an unsubmitted message expires."""
+    expires: int
+    """When an unsubmitted message expires: microseconds UTC."""
     body_until: int
+    """When its text may be forgotten."""
     messages: Sequence[NewMessage]
 
     order: ClassVar[int] = 0
@@ -122,7 +122,7 @@ def _interaction_row(job: AcceptMessages, message: NewMessage) -> tuple[object, 
         peer=message.peer,
         carrier=message.carrier,
         node=job.node,
-        due=job.now + job.validity * SECOND,
+        due=job.expires,
         created=job.now,
         updated=job.now,
         detail=msgspec.json.encode(message.detail),

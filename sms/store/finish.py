@@ -4,28 +4,39 @@ Whatever ends a message passes here: the state by its table and by compare-and-s
 the delivery report to the application, committed together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection
 
 from sms.events import DeliveryAttempt, DeliveryReport, delivery_report_event
 from sms.message import SmsDetail, wire_id
 from sms.states import OUTBOUND, MessageEvent, MessageState
+from sms.store.sql import among
 from telephony.events.event import Event
 from telephony.events.store import Delivery, Matching, Publication, publish_many
 from telephony.kernel.clock import to_iso
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
-from telephony.kernel.store.schema import interactions
 from telephony.kernel.store.timeline import Entry, append_many
 
 Key = tuple[ResourceId, InteractionId]
 """What a message is found by."""
 
-IN_CLAUSE: Final = 500
-"""Ids a query names at once: SQLite allows 32,766 variables, PostgreSQL plans short lists better."""
+MAX_SOURCE: Final = 32
+"""Characters of a timeline entry's source: the width of its column."""
+
+decode_detail: Final = msgspec.json.Decoder(SmsDetail).decode
+
+
+class Facts(NamedTuple):
+    """What a report tells of a message beyond its end."""
+
+    own: str
+    peer: str
+    updated: int
+    detail: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,36 @@ class Change:
     failed: int = 0
     """Segments that failed."""
     due: int | None = None
-    """When to look at it again; only for a message that goes on."""
+    """When to look at it again; only for a message that goes on. One value for many messages is cheap."""
+
+
+class _Step(NamedTuple):
+    """What an event does, whatever the state before."""
+
+    new: MessageState
+    over: bool
+    statement: str
+
+
+def _step(event: MessageEvent) -> _Step:
+    (new,) = {new for (_, happened), new in OUTBOUND.table.items() if happened is event}
+    olds = ", ".join(f"'{old.value}'" for old, happened in OUTBOUND.table if happened is event)
+    over = new in OUTBOUND.final
+    times = "due = NULL, ended = ?" if over else "due = COALESCE(?, due)"
+    return _Step(
+        new,
+        over,
+        f"UPDATE interactions SET state = '{new.value}', version = version + 1, node = NULL, updated = ?, "  # noqa: S608 - words of ours
+        f"{times} WHERE resource = ? AND id {{ids}} AND state IN ({olds}) RETURNING id",
+    )
+
+
+_STEPS: Final[dict[MessageEvent, _Step]] = {
+    event: _step(event)
+    for event in MessageEvent
+    if event not in (MessageEvent.CLAIM, MessageEvent.RELEASE)  # by those alone a message is worked on again
+}
+_FACTS: Final = "SELECT id, own, peer, updated, detail FROM interactions WHERE resource = ? AND id {ids}"
 
 
 @dataclass(slots=True)
@@ -56,63 +96,32 @@ class Finisher:
     """Webhook deliveries made; the caller hands them on after the commit."""
 
     def apply(
-        self, tx: Connection, changes: Sequence[Change], rows: Mapping[Key, Row[Any]] | None = None
+        self, tx: Connection, changes: Iterable[Change], known: Mapping[Key, Facts] | None = None
     ) -> list[Key]:
         """Apply changes that their messages' states allow; return the keys of those applied.
 
-        A change that the state does not allow any more is dropped: somebody was faster.
+        A change that the state does not allow any more is dropped: somebody was faster. `known` are facts
+        that the caller has read already.
         """
-        rows = load(tx, [change.key for change in changes])
-        updates: list[dict[str, object]] = []
-        entries: list[Entry] = []
-        reports: list[Publication] = []
-        applied: list[Key] = []
-        states: dict[Key, tuple[MessageState, int]] = {}
+        groups: dict[tuple[ResourceId, MessageEvent, int | None], dict[InteractionId, Change]] = {}
         for change in changes:
-            row = rows.get(change.key)
-            if row is None:
-                continue
-            state, version = states.get(change.key, (MessageState(row.state), row.version))
-            if not OUTBOUND.allows(state, change.event):
-                continue
-            new = OUTBOUND.fire(state, change.event)
-            states[change.key] = (new, version + 1)
-            over = new in OUTBOUND.final
-            updates.append(
-                {
-                    "b_resource": row.resource,
-                    "b_id": row.id,
-                    "b_version": version,
-                    "state": new.value,
-                    "version": version + 1,
-                    "node": self.node if new is MessageState.SUBMITTING else None,
-                    "due": None if over else change.due if change.due is not None else row.due,
-                    "updated": change.at,
-                    "ended": change.at if over else None,
-                }
-            )
-            applied.append(change.key)
-            if over:
-                data = {"reason": change.reason} if change.reason else None
-                entries.append(
-                    Entry(
-                        row.resource,
-                        row.id,
-                        change.at,
-                        self.node,
-                        change.source,
-                        f"message.{new.value}",
-                        data,
-                    )
+            resource, identifier = change.key
+            groups.setdefault((resource, change.event, change.due), {}).setdefault(identifier, change)
+        applied: list[Key] = []
+        for (resource, event, due), group in groups.items():
+            step = _STEPS[event]
+            identifiers = sorted(group)  # one order of locking: no two nodes wait for each other
+            facts = self._facts(tx, resource, identifiers, known) if step.over else {}
+            at = max(change.at for change in group.values())
+            before = (at, at if step.over else due, resource)
+            won = [
+                InteractionId(bytes(row[0])) for row in among(tx, step.statement, identifiers, before=before)
+            ]
+            if step.over:
+                self._tell(
+                    tx, resource, step.new, [(group[identifier], facts[identifier]) for identifier in won]
                 )
-                report = _report(row, change, new)
-                if report is not None:
-                    reports.append(Publication(row.resource, row.id, (report,)))
-        if updates:
-            tx.execute(_UPDATE, updates)
-            append_many(tx, entries)
-        if reports:
-            self.publish(tx, reports, max(change.at for change in changes))
+            applied += [(resource, identifier) for identifier in won]
         return applied
 
     def publish(self, tx: Connection, publications: Sequence[Publication], now: int) -> None:
@@ -121,58 +130,67 @@ class Finisher:
             tx, publications, subscriptions=self.subscriptions, node=self.node, now=now
         )
 
+    def _facts(
+        self,
+        tx: Connection,
+        resource: ResourceId,
+        identifiers: Sequence[InteractionId],
+        known: Mapping[Key, Facts] | None,
+    ) -> Mapping[InteractionId, Facts]:
+        facts: dict[InteractionId, Facts] = {}
+        missing: list[InteractionId] = []
+        for identifier in identifiers:
+            one = known.get((resource, identifier)) if known else None
+            if one is None:
+                missing.append(identifier)
+            else:
+                facts[identifier] = one
+        for identifier, *rest in among(tx, _FACTS, missing, before=(resource,)):
+            facts[InteractionId(bytes(identifier))] = Facts(*rest)
+        return facts
 
-_UPDATE: Final = (
-    update(interactions)
-    .where(
-        interactions.c.resource == bindparam("b_resource"),
-        interactions.c.id == bindparam("b_id"),
-        interactions.c.version == bindparam("b_version"),
-    )
-    .values({name: bindparam(name) for name in ("state", "version", "node", "due", "updated", "ended")})
-)
-
-
-def load(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, Row[Any]]:
-    """Return the messages' rows, locked until the commit where the database can (PostgreSQL)."""
-    found: dict[Key, Row[Any]] = {}
-    by_resource: dict[ResourceId, list[InteractionId]] = {}
-    for resource, identifier in dict.fromkeys(keys):
-        by_resource.setdefault(resource, []).append(identifier)
-    for resource, identifiers in by_resource.items():
-        for start in range(0, len(identifiers), IN_CLAUSE):
-            query = (
-                select(interactions)
-                .where(
-                    interactions.c.resource == resource,
-                    interactions.c.id.in_(identifiers[start : start + IN_CLAUSE]),
-                )
-                .order_by(interactions.c.id)  # one order of locking: no two nodes wait for each other
-                .with_for_update()
+    def _tell(
+        self,
+        tx: Connection,
+        resource: ResourceId,
+        new: MessageState,
+        ended: Sequence[tuple[Change, Facts]],
+    ) -> None:
+        entries: list[Entry] = []
+        reports: list[Publication] = []
+        kind = f"message.{new.value}"
+        for change, facts in ended:
+            identifier = change.key[1]
+            data = {"reason": change.reason} if change.reason else None
+            entries.append(
+                Entry(resource, identifier, change.at, self.node, change.source[:MAX_SOURCE], kind, data)
             )
-            for row in tx.execute(query):
-                found[row.resource, row.id] = row
-    return found
+            report = _report(facts, change, new)
+            if report is not None:
+                reports.append(Publication(resource, identifier, (report,)))
+        append_many(tx, entries)
+        if reports:
+            self.publish(tx, reports, max(change.at for change, _ in ended))
 
 
-def _report(row: Row[Any], change: Change, new: MessageState) -> Event | None:
+def _report(facts: Facts, change: Change, new: MessageState) -> Event | None:
     """Return the delivery report the application asked for, or None."""
-    detail = msgspec.json.decode(row.detail, type=SmsDetail)
+    detail = decode_detail(facts.detail)
     if not detail.report:
         return None
     delivered = new is MessageState.DELIVERED
     return delivery_report_event(
         change.at,
         DeliveryReport(
-            message_id=wire_id(row.id, "outbound"),
-            from_=row.own,
-            to=row.peer,
+            message_id=wire_id(change.key[1], "outbound"),
+            from_=facts.own,
+            to=facts.peer,
             delivery_status="Delivered" if delivered else "Failed",
             delivery_status_details="No error." if delivered else change.reason,
             received_timestamp=to_iso(change.at),
             delivery_attempts=(
                 DeliveryAttempt(
-                    timestamp=to_iso(row.updated),
+                    timestamp=to_iso(facts.updated),
                     segments_succeeded=detail.segments if delivered else change.succeeded,
                     segments_failed=0 if delivered else change.failed or detail.segments - change.succeeded,
                 ),

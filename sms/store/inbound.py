@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from sms.events import ReceivedSms, received_event
 from sms.message import KIND, SmsDetail, wire_id
 from sms.states import INBOUND
-from sms.store.finish import IN_CLAUSE, Finisher
+from sms.store.finish import MAX_SOURCE, Finisher
 from sms.store.rows import interaction_row
+from sms.store.sql import among
 from telephony.events.event import Event
 from telephony.events.store import Publication
 from telephony.kernel import ids
@@ -19,7 +21,8 @@ from telephony.kernel.ids import InteractionId, ResourceId
 from telephony.kernel.store.bulk import insert_rows
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
-from telephony.numbers.store import numbers
+
+_OWNERS: Final = "SELECT number, resource FROM numbers WHERE number {ids}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,9 @@ class InboundSms:
     peer: str
     """Whoever sent it."""
     text: str
+    """What an application is told; empty for octets that are no text."""
+    body: bytes
+    """What is kept: the text in UTF-8, or octets that are no text."""
     alphabet: str
     segments: int = 1
 
@@ -48,7 +54,7 @@ class RecordInbound:
 
     def __call__(self, tx: Connection) -> tuple[Finisher, list[InteractionId | None]]:
         """Return the finisher and an id for each message, None for a number that nobody owns."""
-        self.finisher.deliveries.clear()
+        self.finisher.deliveries.clear()  # it may run twice
         owners = _owners(tx, {message.own for message in self.messages})
         kept: list[InteractionId | None] = []
         rows: list[tuple[object, ...]] = []
@@ -64,7 +70,7 @@ class RecordInbound:
             kept.append(identifier)
             detail = SmsDetail(segments=message.segments, alphabet=message.alphabet)
             rows.append(_row(resource, identifier, message, detail))
-            texts.append((resource, identifier, message.text.encode(), self.body_until))
+            texts.append((resource, identifier, message.body, self.body_until))
             data = {"link": message.link, "carrier": message.carrier, "segments": message.segments}
             entries.append(
                 Entry(
@@ -72,7 +78,7 @@ class RecordInbound:
                     identifier,
                     message.at,
                     self.finisher.node,
-                    f"link:{message.link}",
+                    f"link:{message.link}"[:MAX_SOURCE],
                     "message.received",
                     data,
                 )
@@ -87,14 +93,7 @@ class RecordInbound:
 
 
 def _owners(tx: Connection, wanted: set[str]) -> Mapping[str, ResourceId]:
-    found: dict[str, ResourceId] = {}
-    listed = sorted(wanted)
-    for start in range(0, len(listed), IN_CLAUSE):
-        query = select(numbers.c.number, numbers.c.resource).where(
-            numbers.c.number.in_(listed[start : start + IN_CLAUSE])
-        )
-        found.update((row.number, row.resource) for row in tx.execute(query))
-    return found
+    return {number: ResourceId(bytes(resource)) for number, resource in among(tx, _OWNERS, sorted(wanted))}
 
 
 def _row(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, select
 
 from sms.message import KIND, SmsDetail, wire_id
 from sms.store.tables import parts
+from sms.text import Alphabet
 from telephony.kernel.clock import to_iso
 from telephony.kernel.ids import InteractionId, ResourceId, to_text
 from telephony.kernel.store.schema import bodies, interactions
@@ -45,6 +46,8 @@ class PartSummary(Struct, frozen=True, rename="camel", omit_defaults=True):
     state: str
     submitted: str
     reported: str | None = None
+    report: str | None = None
+    """What the carrier's receipt said."""
 
 
 class TimelineEntry(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -63,7 +66,7 @@ class MessageView(Struct, frozen=True, rename="camel", omit_defaults=True):
     parts: tuple[PartSummary, ...]
     timeline: tuple[TimelineEntry, ...]
     text: str | None = None
-    """None when it has expired."""
+    """None when it has expired; octets that are no text are spelled in hexadecimal."""
 
 
 class MessageList(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -128,8 +131,9 @@ class Find:
             select(bodies.c.body).where(bodies.c.resource == self.resource, bodies.c.interaction == self.id)
         ).scalar()
         where = (parts.c.resource == self.resource, parts.c.message == self.id)
+        message = _summary(row)
         return MessageView(
-            message=_summary(row),
+            message=message,
             parts=tuple(
                 _part(part) for part in tx.execute(select(parts).where(*where).order_by(parts.c.part))
             ),
@@ -137,7 +141,7 @@ class Find:
                 TimelineEntry(to_iso(entry.at), entry.source, entry.kind, entry.data)
                 for entry in read_timeline(self.resource, self.id)(tx)
             ),
-            text=None if body is None else body.decode(),
+            text=None if body is None else _text(body, message.alphabet),
         )
 
 
@@ -169,4 +173,9 @@ def _part(row: Row[Any]) -> PartSummary:
         row.state,
         to_iso(row.submitted),
         None if row.reported is None else to_iso(row.reported),
+        row.report,
     )
+
+
+def _text(body: bytes, alphabet: str) -> str:
+    return body.hex() if alphabet == Alphabet.BINARY.value else body.decode()

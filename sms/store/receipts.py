@@ -1,17 +1,17 @@
 """The job that matches receipts to parts and ends messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection
 
-from sms.message import SmsDetail
 from sms.receipts import Receipt, verdict
 from sms.states import MessageEvent, MessageState
-from sms.store.finish import IN_CLAUSE, Change, Finisher, Key, load
-from sms.store.tables import early_receipts, parts
+from sms.store.finish import Change, Facts, Finisher, Key, decode_detail
+from sms.store.sql import among
+from sms.store.tables import MAX_REPORT, early_receipts
 from telephony.kernel import ids
 from telephony.kernel.clock import HOUR
 from telephony.kernel.ids import InteractionId, ResourceId
@@ -21,11 +21,33 @@ from telephony.kernel.store.timeline import Entry, append_many
 EARLY_FOR: Final = 72 * HOUR
 """How long a receipt that belongs to nothing is kept: as long as carriers try to deliver."""
 
+
+def came_at(expires: int) -> int:
+    """Return when an early receipt came, from when it expires."""
+    return expires - EARLY_FOR
+
+
 _EVENTS: Final = {
     "delivered": MessageEvent.DELIVER,
     "failed": MessageEvent.FAIL,
     "expired": MessageEvent.EXPIRE,
 }
+_SUBMITTED: Final = MessageState.SUBMITTED.value
+
+# Carriers use ids again: the newest part is the one that is meant, so it comes last.
+_MATCH: Final = (
+    "SELECT p.remote_id, p.resource, p.message, p.part, p.state, i.state, i.own, i.peer, i.updated, i.detail"
+    " FROM message_parts p JOIN interactions i ON i.resource = p.resource AND i.id = p.message"
+    " WHERE p.carrier = ? AND p.remote_id {ids} ORDER BY p.submitted"
+)
+_REPORTED: Final = (
+    "UPDATE message_parts SET state = ?, report = ?, reported = ?"
+    " WHERE resource = ? AND part = ? AND message {ids} AND state = 'submitted'"
+)
+_LOCKED: Final = (
+    "SELECT id, state, own, peer, updated, detail FROM interactions WHERE resource = ? AND id {ids}"
+)
+_PARTS: Final = "SELECT message, part, state, report FROM message_parts WHERE resource = ? AND message {ids}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +65,12 @@ class MatchedReceipt:
     """A receipt and the part it is about."""
 
     receipt: Receipt
+    at: int
     key: Key
     part: int
     part_state: str
+    message_state: str
+    facts: Facts
 
 
 @dataclass(slots=True)
@@ -53,137 +78,167 @@ class RecordReceipts:
     """Match receipts; those that belong to nothing yet are kept for their response to come."""
 
     finisher: Finisher
-    now: int
     receipts: Sequence[CarrierReceipt]
 
     def __call__(self, tx: Connection) -> Finisher:
         """See `telephony.kernel.store.jobs.Job`."""
-        self.finisher.deliveries.clear()
-        matched, unknown = _match(tx, self.receipts)
-        if unknown:
-            insert_rows(
-                tx,
-                early_receipts,
-                [
-                    (
-                        one.carrier,
-                        one.receipt.remote_id,
-                        ids.new_id(one.at),
-                        msgspec.json.encode(one.receipt),
-                        one.at + EARLY_FOR,
-                    )
-                    for one in unknown
-                ],
-            )
-        if matched:
-            settle(tx, self.finisher, matched, at=self.now)
+        self.finisher.deliveries.clear()  # it may run twice
+        found = match(tx, ((one.carrier, one.receipt.remote_id) for one in self.receipts))
+        matched: list[MatchedReceipt] = []
+        unknown: list[CarrierReceipt] = []
+        for one in self.receipts:
+            part = found.get((one.carrier, one.receipt.remote_id))
+            if part is None:
+                unknown.append(one)
+            else:
+                matched.append(MatchedReceipt(one.receipt, one.at, *part))
+        insert_rows(
+            tx,
+            early_receipts,
+            [
+                (
+                    one.carrier,
+                    one.receipt.remote_id,
+                    ids.new_id(one.at),
+                    msgspec.json.encode(one.receipt),
+                    one.at + EARLY_FOR,
+                )
+                for one in unknown
+            ],
+        )
+        settle(tx, self.finisher, matched)
         return self.finisher
 
 
-def _match(
-    tx: Connection, receipts: Sequence[CarrierReceipt]
-) -> tuple[list[MatchedReceipt], list[CarrierReceipt]]:
+Part = tuple[Key, int, str, str, Facts]
+"""A part as receipts need it: its message, its number, its state, the message's state and facts."""
+
+
+def match(tx: Connection, wanted: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Part]:
+    """Return the parts that carriers know by ids, by (carrier, id)."""
     by_carrier: dict[str, set[str]] = {}
-    for one in receipts:
-        by_carrier.setdefault(one.carrier, set()).add(one.receipt.remote_id)
-    found: dict[tuple[str, str], tuple[ResourceId, InteractionId, int, str]] = {}
-    table = parts.c
-    for carrier, wanted in by_carrier.items():
-        remote_ids = sorted(wanted)
-        for start in range(0, len(remote_ids), IN_CLAUSE):
-            query = (
-                select(table.remote_id, table.resource, table.message, table.part, table.state)
-                .where(table.carrier == carrier, table.remote_id.in_(remote_ids[start : start + IN_CLAUSE]))
-                .order_by(table.submitted)  # carriers use ids again: the newest part wins
-            )
-            for remote_id, *part in tx.execute(query):
-                found[carrier, remote_id] = (part[0], part[1], part[2], part[3])
-    matched: list[MatchedReceipt] = []
-    unknown: list[CarrierReceipt] = []
-    for one in receipts:
-        part_row = found.get((one.carrier, one.receipt.remote_id))
-        if part_row is None:
-            unknown.append(one)
-        else:
-            resource, message, number, state = part_row
-            matched.append(MatchedReceipt(one.receipt, (resource, message), number, state))
-    return matched, unknown
-
-
-_UPDATE_PART: Final = (
-    update(parts)
-    .where(
-        parts.c.resource == bindparam("b_resource"),
-        parts.c.message == bindparam("b_message"),
-        parts.c.part == bindparam("b_part"),
-        parts.c.state == "submitted",
-    )
-    .values(state=bindparam("b_state"), reported=bindparam("b_at"))
-)
+    for carrier, remote_id in wanted:
+        by_carrier.setdefault(carrier, set()).add(remote_id)
+    found: dict[tuple[str, str], Part] = {}
+    for carrier, remote_ids in by_carrier.items():
+        for remote_id, resource, message, part, state, message_state, *facts in among(
+            tx, _MATCH, sorted(remote_ids), before=(carrier,)
+        ):
+            key = (ResourceId(bytes(resource)), InteractionId(bytes(message)))
+            found[carrier, remote_id] = (key, part, state, message_state, Facts(*facts))
+    return found
 
 
 def settle(
-    tx: Connection,
-    finisher: Finisher,
-    matched: Sequence[MatchedReceipt],
-    *,
-    at: int,
-    also: Sequence[Key] = (),
+    tx: Connection, finisher: Finisher, matched: Sequence[MatchedReceipt], also: Iterable[Key] = ()
 ) -> None:
     """Write what receipts say of their parts, then end the messages whose parts are all known.
 
     `also` names messages to look at though no receipt of this batch is about them. A part's first final
     receipt counts; what comes after it is in the timeline only.
     """
-    entries: list[Entry] = []
-    part_updates: list[dict[str, object]] = []
-    news: dict[Key, Receipt] = {}
-    for one in matched:
-        receipt = one.receipt
-        resource, message = one.key
-        data = {"part": one.part, "stat": receipt.stat, "error": receipt.error}
-        entries.append(
-            Entry(resource, message, at, finisher.node, "carrier", f"receipt.{receipt.state}", data)
-        )
-        if receipt.state == "pending" or one.part_state != "submitted":
+    _note(tx, finisher, matched)
+    changes: list[Change] = []
+    known: dict[Key, Facts] = {}
+    longer = dict.fromkeys(also, 0)
+    for one in _report(tx, matched):
+        if one.message_state != _SUBMITTED:
+            continue  # over already, or not all parts are out: looked at again when they are
+        if decode_detail(one.facts.detail).segments > 1:
+            longer[one.key] = one.at
             continue
-        part_updates.append(
-            {
-                "b_resource": resource,
-                "b_message": message,
-                "b_part": one.part,
-                "b_state": receipt.state,
-                "b_at": at,
-            }
+        known[one.key] = one.facts
+        state = one.receipt.state
+        changes.append(
+            Change(
+                one.key,
+                _EVENTS[state],
+                one.at,
+                "carrier",
+                one.receipt.words,
+                succeeded=int(state == "delivered"),
+                failed=int(state != "delivered"),
+            )
         )
-        news[one.key] = receipt
-    append_many(tx, entries)
-    if part_updates:
-        tx.execute(_UPDATE_PART, part_updates)
-    rows = load(tx, [*news, *also])
-    changes = [change for key, row in rows.items() if (change := _change(tx, key, row, news.get(key), at))]
-    finisher.apply(tx, changes, rows)
+    changes += _decide(tx, longer, known)
+    finisher.apply(tx, changes, known)
 
 
-def _change(tx: Connection, key: Key, row: Row[Any], receipt: Receipt | None, at: int) -> Change | None:
-    """Return what the parts' states make of a message, or None while that is open."""
-    if row.state != MessageState.SUBMITTED.value:
-        return None  # over already, or not all parts are out: looked at again when they are
-    segments = msgspec.json.decode(row.detail, type=SmsDetail).segments
-    if segments == 1 and receipt is not None:
-        states: list[str] = [receipt.state]
-    else:
-        where = (parts.c.resource == key[0], parts.c.message == key[1])
-        states = list(tx.execute(select(parts.c.state).where(*where)).scalars())
-    decision = verdict(states, segments)
+def _note(tx: Connection, finisher: Finisher, matched: Sequence[MatchedReceipt]) -> None:
+    append_many(
+        tx,
+        [
+            Entry(
+                *one.key,
+                one.at,
+                finisher.node,
+                "carrier",
+                f"receipt.{one.receipt.state}",
+                {"part": one.part, "stat": one.receipt.stat, "error": one.receipt.error},
+            )
+            for one in matched
+        ],
+    )
+
+
+def _report(tx: Connection, matched: Sequence[MatchedReceipt]) -> list[MatchedReceipt]:
+    """Give parts the state their first final receipt says; return those receipts."""
+    final: dict[tuple[Key, int], MatchedReceipt] = {}
+    for one in matched:
+        if one.receipt.state != "pending" and one.part_state == "submitted":
+            final.setdefault((one.key, one.part), one)
+    alike: dict[tuple[ResourceId, int, str, str], list[MatchedReceipt]] = {}
+    for one in final.values():
+        alike.setdefault((one.key[0], one.part, one.receipt.state, one.receipt.words), []).append(one)
+    for (resource, part, state, words), group in alike.items():
+        at = max(one.at for one in group)
+        before = (state, words[:MAX_REPORT], at, resource, part)
+        among(tx, _REPORTED, sorted(one.key[1] for one in group), before=before)
+    return list(final.values())
+
+
+def _decide(tx: Connection, wanted: Mapping[Key, int], known: dict[Key, Facts]) -> list[Change]:
+    """Return what the parts' states make of messages of several parts; nothing while that is open.
+
+    `wanted` has the time of each message's last news, 0 for the time of its last change. `known` gets facts.
+    """
+    by_resource: dict[ResourceId, list[InteractionId]] = {}
+    for resource, identifier in wanted:
+        by_resource.setdefault(resource, []).append(identifier)
+    changes: list[Change] = []
+    for resource, identifiers in sorted(by_resource.items()):
+        identifiers.sort()
+        # Locked before the parts are read, where the database can: of two nodes that each wrote another
+        # part's receipt, the second one sees both.
+        lock = " ORDER BY id FOR UPDATE" if tx.dialect.name == "postgresql" else ""
+        rows = among(tx, _LOCKED + lock, identifiers, before=(resource,))
+        parts: dict[bytes, list[tuple[int, str, str | None]]] = {}
+        for message, *part in among(tx, _PARTS, identifiers, before=(resource,)):
+            parts.setdefault(bytes(message), []).append((part[0], part[1], part[2]))
+        for identifier, state, *rest in rows:
+            if state != _SUBMITTED:
+                continue
+            key = (resource, InteractionId(bytes(identifier)))
+            facts = known[key] = Facts(*rest)
+            change = _verdict(key, facts, parts.get(key[1], []), wanted[key])
+            if change is not None:
+                changes.append(change)
+    return changes
+
+
+def _verdict(key: Key, facts: Facts, parts: Sequence[tuple[int, str, str | None]], at: int) -> Change | None:
+    states = [state for _, state, _ in parts]
+    decision = verdict(states, decode_detail(facts.detail).segments)
     if decision is None:
         return None
+    reason = next((report or "" for _, state, report in sorted(parts) if state == decision), "")
+    delivered = states.count("delivered")
     return Change(
         key,
         _EVENTS[decision],
-        at,
+        at or facts.updated,
         "carrier",
-        f"{receipt.stat} {receipt.error}".strip() if receipt is not None else "",
-        succeeded=states.count("delivered"),
-        failed=len(states) - states.count("delivered") - states.count("submitted"),
+        reason,
+        succeeded=delivered,
+        failed=len(states) - delivered - states.count("submitted"),
     )

@@ -1,22 +1,35 @@
 """The jobs between the store and a carrier: claim before sending, record every answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-import msgspec
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection
 
-from sms.message import KIND, Outbound, SmsDetail
-from sms.receipts import RECEIPT_DECODER, Receipt
-from sms.states import MessageEvent, MessageState
-from sms.store.finish import IN_CLAUSE, Change, Finisher, Key
-from sms.store.receipts import MatchedReceipt, settle
-from sms.store.tables import early_receipts, parts
+from sms.receipts import RECEIPT_DECODER
+from sms.states import OUTBOUND, MessageEvent, MessageState
+from sms.store.finish import MAX_SOURCE, Change, Finisher, Key
+from sms.store.receipts import MatchedReceipt, came_at, match, settle
+from sms.store.sql import among, insert_new
+from sms.store.tables import parts
+from telephony.kernel.clock import SECOND
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
-from telephony.kernel.store.bulk import insert_rows
-from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
+
+_CLAIMED: Final = OUTBOUND.fire(MessageState.ACCEPTED, MessageEvent.CLAIM).value
+_RELEASED: Final = OUTBOUND.fire(MessageState.SUBMITTING, MessageEvent.RELEASE).value
+
+# One that is claimed already was so by the same claim, whose commit's answer was lost: nobody else claims.
+_CLAIM: Final = (
+    f"UPDATE interactions SET state = '{_CLAIMED}', version = version + 1, updated = ?"  # noqa: S608 - words of ours
+    f" WHERE resource = ? AND id {{ids}} AND state IN ('accepted', '{_CLAIMED}') AND node = ? RETURNING id"
+)
+_RELEASE: Final = (
+    f"UPDATE interactions SET state = '{_RELEASED}', version = version + 1, updated = ?"  # noqa: S608 - words of ours
+    f" WHERE resource = ? AND id {{ids}} AND state = 'submitting' AND node = ? RETURNING id"
+)
+_EARLY: Final = "SELECT remote_id, id, receipt, expires FROM early_receipts WHERE carrier = ? AND remote_id {ids} ORDER BY id"
+_DROP_EARLY: Final = "DELETE FROM early_receipts WHERE carrier = ? AND remote_id {ids}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +45,36 @@ class ClaimMessages:
 
     def __call__(self, tx: Connection) -> set[InteractionId]:
         """See `telephony.kernel.store.jobs.Job`."""
-        claimed: set[InteractionId] = set()
-        by_resource: dict[ResourceId, list[InteractionId]] = {}
-        for resource, identifier in self.keys:
-            by_resource.setdefault(resource, []).append(identifier)
-        table = interactions.c
-        for resource, identifiers in by_resource.items():
-            for start in range(0, len(identifiers), IN_CLAUSE):
-                rows = tx.execute(
-                    update(interactions)
-                    .where(
-                        table.resource == resource,
-                        table.id.in_(identifiers[start : start + IN_CLAUSE]),
-                        table.state == MessageState.ACCEPTED.value,
-                        table.node == self.node,
-                    )
-                    .values(state=MessageState.SUBMITTING.value, version=table.version + 1, updated=self.now)
-                    .returning(table.id)
-                )
-                claimed.update(InteractionId(identifier) for (identifier,) in rows)
-        return claimed
+        return _move(tx, _CLAIM, self.node, self.now, self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseMessages:
+    """Give claimed messages back that the carrier certainly has nothing of; the result holds those."""
+
+    node: NodeId
+    now: int
+    keys: Sequence[Key]
+
+    def __call__(self, tx: Connection) -> set[InteractionId]:
+        """See `telephony.kernel.store.jobs.Job`."""
+        return _move(tx, _RELEASE, self.node, self.now, self.keys)
+
+
+def _move(tx: Connection, statement: str, node: NodeId, now: int, keys: Iterable[Key]) -> set[InteractionId]:
+    moved: set[InteractionId] = set()
+    for resource, identifiers in by_resource(keys).items():
+        for (identifier,) in among(tx, statement, identifiers, before=(now, resource), after=(node,)):
+            moved.add(InteractionId(bytes(identifier)))
+    return moved
+
+
+def by_resource(keys: Iterable[Key]) -> Mapping[ResourceId, list[InteractionId]]:
+    """Return the ids of each resource, in order."""
+    found: dict[ResourceId, list[InteractionId]] = {}
+    for resource, identifier in keys:
+        found.setdefault(resource, []).append(identifier)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +87,12 @@ class Submitted:
     carrier: str
     link: str
     remote_id: str
-    """As receipts will spell it (see `sms.receipts.match_id`)."""
+    """As receipts are compared with it (see `sms.receipts.match_id`)."""
     at: int
     last: bool
     """Whether every part of the message is taken now."""
-    due: int
-    """When to stop waiting for receipts; used with `last`."""
+    wait: int
+    """Seconds to wait for receipts; used with `last`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +133,23 @@ class RecordOutcomes:
         self.finisher.deliveries.clear()  # it may run twice
         node = self.finisher.node
         taken = [outcome for outcome in self.outcomes if isinstance(outcome, Submitted)]
-        entries = [_entry(node, outcome) for outcome in self.outcomes if not isinstance(outcome, Ended)]
-        if taken:
-            insert_rows(
-                tx,
-                parts,
-                [
-                    (*one.key, one.part, one.carrier, one.remote_id, one.link, "submitted", one.at, None)
-                    for one in taken
-                ],
-            )
-        append_many(tx, entries)
+        insert_new(
+            tx,
+            parts,
+            [
+                (*one.key, one.part, one.carrier, one.remote_id, one.link, "submitted", one.at, None, None)
+                for one in taken
+            ],
+        )
+        append_many(
+            tx, [_entry(node, outcome) for outcome in self.outcomes if not isinstance(outcome, Ended)]
+        )
+        at = max((one.at for one in taken), default=0)
         changes = [
-            Change(one.key, MessageEvent.SUBMIT, one.at, one.link, due=one.due) for one in taken if one.last
+            # Microseconds do not matter for when to give up, and one value is one statement.
+            Change(one.key, MessageEvent.SUBMIT, one.at, one.link, due=at + one.wait * SECOND)
+            for one in taken
+            if one.last
         ]
         changes += [
             Change(one.key, one.event, one.at, one.source, one.reason, succeeded=one.succeeded)
@@ -131,111 +158,36 @@ class RecordOutcomes:
         ]
         self.finisher.apply(tx, changes)
         # Receipts may have overtaken the response, or have come for the first parts of a long text already.
-        early = _take_early(tx, taken)
+        early = take_early(tx, taken)
         long_ones = [one.key for one in taken if one.last and one.total > 1]
         if early or long_ones:
-            settle(tx, self.finisher, early, at=max(one.at for one in taken), also=long_ones)
+            settle(tx, self.finisher, early, also=long_ones)
         return self.finisher
 
 
 def _entry(node: NodeId, outcome: Submitted | Noted) -> Entry:
-    resource, identifier = outcome.key
     if isinstance(outcome, Noted):
-        return Entry(resource, identifier, outcome.at, node, outcome.source, outcome.kind, outcome.data)
+        return Entry(*outcome.key, outcome.at, node, outcome.source[:MAX_SOURCE], outcome.kind, outcome.data)
     data = {"part": outcome.part, "carrier": outcome.carrier, "remote_id": outcome.remote_id}
-    return Entry(resource, identifier, outcome.at, node, f"link:{outcome.link}", "part.submitted", data)
+    return Entry(*outcome.key, outcome.at, node, f"link:{outcome.link}"[:MAX_SOURCE], "part.submitted", data)
 
 
-def _take_early(tx: Connection, taken: Sequence[Submitted]) -> list[MatchedReceipt]:
-    """Return and delete the receipts that were waiting for these parts."""
-    by_carrier: dict[str, dict[str, Submitted]] = {}
+def take_early(tx: Connection, taken: Sequence[Submitted]) -> list[MatchedReceipt]:
+    """Return and delete the receipts that were waiting for these parts, in the order in which they came."""
+    remote_ids: dict[str, set[str]] = {}
     for one in taken:
-        by_carrier.setdefault(one.carrier, {})[one.remote_id] = one
+        if one.remote_id:
+            remote_ids.setdefault(one.carrier, set()).add(one.remote_id)
     matched: list[MatchedReceipt] = []
-    table = early_receipts.c
-    for carrier, by_id in by_carrier.items():
-        remote_ids = list(by_id)
-        for start in range(0, len(remote_ids), IN_CLAUSE):
-            some = remote_ids[start : start + IN_CLAUSE]
-            where = (table.carrier == carrier, table.remote_id.in_(some))
-            rows = tx.execute(select(table.remote_id, table.receipt).where(*where).order_by(table.id)).all()
-            if rows:
-                tx.execute(early_receipts.delete().where(*where))
-            for remote_id, body in rows:
-                receipt: Receipt = RECEIPT_DECODER.decode(body)
-                one = by_id[remote_id]
-                matched.append(MatchedReceipt(receipt, one.key, one.part, "submitted"))
+    for carrier, wanted in remote_ids.items():
+        rows = among(tx, _EARLY, sorted(wanted), before=(carrier,))
+        if not rows:
+            continue
+        waiting = sorted({row[0] for row in rows})
+        among(tx, _DROP_EARLY, waiting, before=(carrier,))
+        known = match(tx, ((carrier, remote_id) for remote_id in waiting))
+        for remote_id, _, body, expires in rows:
+            part = known.get((carrier, remote_id))
+            if part is not None:
+                matched.append(MatchedReceipt(RECEIPT_DECODER.decode(body), came_at(expires), *part))
     return matched
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A query for messages of a node that have to be sent: after a start, or when memory has room again.
-
-    `state` is ACCEPTED, or SUBMITTING for those that a dead process was about to send.
-    """
-
-    node: NodeId
-    carrier: str
-    state: MessageState
-    limit: int
-    after: InteractionId | None = None
-
-    def __call__(self, tx: Connection) -> list[Outbound]:
-        """Return the messages, oldest first."""
-        table = interactions.c
-        query = (
-            select(
-                table.resource, table.id, table.own, table.peer, table.created, table.detail, bodies.c.body
-            )
-            .join_from(
-                interactions,
-                bodies,
-                (bodies.c.resource == table.resource) & (bodies.c.interaction == table.id),
-            )
-            .where(
-                table.node == self.node,
-                table.state == self.state.value,
-                table.kind == KIND,
-                table.carrier == self.carrier,
-            )
-            .order_by(table.id)
-            .limit(self.limit)
-        )
-        if self.after is not None:
-            query = query.where(table.id > self.after)
-        found: list[Outbound] = []
-        for row in tx.execute(query):
-            detail = msgspec.json.decode(row.detail, type=SmsDetail)
-            message = Outbound(
-                row.resource,
-                row.id,
-                row.own,
-                row.peer,
-                row.body.decode(),
-                self.carrier,
-                row.created,
-                detail.report_seconds,
-                resent=self.state is MessageState.SUBMITTING,
-            )
-            if message.resent:
-                where = (parts.c.resource == row.resource, parts.c.message == row.id)
-                message.done.update(tx.execute(select(parts.c.part).where(*where)).scalars())
-            found.append(message)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """A query: how many messages of a node wait for a carrier."""
-
-    node: NodeId
-    carrier: str
-
-    def __call__(self, tx: Connection) -> int:
-        """Return the count."""
-        table = interactions.c
-        query = select(func.count()).where(
-            table.node == self.node, table.kind == KIND, table.carrier == self.carrier
-        )
-        return int(tx.execute(query).scalar_one())

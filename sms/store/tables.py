@@ -6,6 +6,9 @@ from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
 from telephony.kernel.store import Identifier, Microseconds, metadata
 
+MAX_REPORT: Final = 24
+"""Characters kept of what a receipt said."""
+
 parts: Final = Table(
     "message_parts",
     metadata,
@@ -18,6 +21,7 @@ parts: Final = Table(
     Column("state", String(16), nullable=False),  # submitted | delivered | failed | expired
     Column("submitted", Microseconds, nullable=False),
     Column("reported", Microseconds),
+    Column("report", String(MAX_REPORT)),  # what the receipt said: DELIVRD 000
     sqlite_with_rowid=False,
 )
 """One row a part that a carrier took: what a receipt is matched against."""

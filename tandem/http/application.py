@@ -37,7 +37,7 @@ from telephony.kernel.http.limits import RequestGate, RequestLimits
 from telephony.kernel.http.route import MAX_BODY, Reply, Request, Route
 from telephony.kernel.http.signature import SignatureRefused, verify_body
 from telephony.kernel.http.versions import SUPPORTED_HEADER, all_versions, check_version
-from telephony.kernel.ids import new_id, to_text
+from telephony.kernel.ids import ResourceId, new_id, to_text
 from telephony.resources.directory import NOBODY, Directory
 
 log = structlog.get_logger(__name__)
@@ -76,7 +76,9 @@ class _Exchange:
     operation: str = UNMATCHED
     supported: str = ""
     caller: Caller | None = None
-    entered: bool = False
+    """Who asks, once all of it is proven, the body included."""
+    entered: ResourceId | None = None
+    """Whose limits the request counts against."""
     allow: str = ""
 
 
@@ -138,8 +140,8 @@ class Application:
             return self._error(exchange, unexpected_reply())
         finally:
             self.metrics.running -= 1
-            if exchange.entered and exchange.caller is not None:
-                self._gate.leave(exchange.caller.resource)
+            if exchange.entered is not None:
+                self._gate.leave(exchange.entered)
 
     def malformed(self, http: web.BaseRequest, status: int) -> web.StreamResponse:
         """Answer what is not HTTP as we take it: too long a header, a broken chunk."""
@@ -170,6 +172,7 @@ class Application:
             return self._preflight(exchange, match)
         caller = await self._prove(exchange, path, match, route)
         body = await self._body(exchange, caller, route.max_body if route is not None else MAX_BODY)
+        exchange.caller = caller
         if match is None:
             raise NotFound("There is no such path.")
         query = parse_query(raw_query)
@@ -204,12 +207,10 @@ class Application:
         """Authenticate, and hold the caller to its limits."""
         http = exchange.http
         auth = route.auth if route is not None else scheme_for(path, http.headers, match, http.method)
-        caller = exchange.caller = self._authenticator.prove(
-            auth, http.method, http.raw_path, http.headers, match
-        )
+        caller = self._authenticator.prove(auth, http.method, http.raw_path, http.headers, match)
         if caller.resource != NOBODY:
             self._gate.enter(caller.resource, exchange.started)
-            exchange.entered = True
+            exchange.entered = caller.resource
         return caller
 
     async def _body(self, exchange: _Exchange, caller: Caller, ceiling: int) -> bytes:
@@ -272,8 +273,8 @@ class Application:
             fields["reason"] = error.reason
         if isinstance(error, LimitReached):
             fields["limit"] = error.limit
-        if exchange.caller is not None:
-            fields["resource"] = to_text(exchange.caller.resource)
+        if exchange.entered is not None:
+            fields["resource"] = to_text(exchange.entered)
         note = (
             log.warning if error.status >= 500 or isinstance(error, Unauthorized | LimitReached) else log.info
         )

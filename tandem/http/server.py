@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from aiohttp import web
@@ -19,6 +19,10 @@ BACKLOG: Final = 1024
 
 LINGER_SECONDS: Final = 2.0
 """How long the rest of a refused body is read and dropped, so that the client sees the answer."""
+
+
+TLS_CLOSE_SECONDS: Final = 2.0
+"""How long a client may take to answer the end of TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,14 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._factory.transports[self] = cast("asyncio.Transport", transport)
         if len(self._factory.connections) > self._factory.limits.connections:
             self._factory.application.metrics.refused_connections.inc()
             self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._factory.transports.pop(self, None)
 
     def handle_error(
         self,
@@ -76,6 +85,7 @@ class _Factory(web.Server):
     def __init__(self, application: Application, limits: ServerLimits) -> None:
         super().__init__(application.handle)
         self.application, self.limits = application, limits
+        self.transports: dict[web.RequestHandler, asyncio.Transport] = {}
         self._loop_of_all = asyncio.get_running_loop()
 
     def __call__(self) -> web.RequestHandler:
@@ -119,6 +129,9 @@ class Server:
         await asyncio.sleep(0)  # requests that have already come are begun before idle connections are closed
         self._factory.pre_shutdown()
         await self._factory.shutdown(seconds)
+        await asyncio.sleep(0)  # whatever has nothing left to send closes now
+        for transport in list(self._factory.transports.values()):
+            transport.abort()  # a client that does not answer the end of TLS
         log.info("http.drained")
 
 
@@ -137,11 +150,20 @@ async def serve(
     """
     factory = _Factory(application, limits or ServerLimits())
     loop = asyncio.get_running_loop()
+    closing = TLS_CLOSE_SECONDS if ssl_context is not None else None
     if sock is not None:
-        listener = await loop.create_server(factory, sock=sock, ssl=ssl_context, backlog=BACKLOG)
+        listener = await loop.create_server(
+            factory, sock=sock, ssl=ssl_context, backlog=BACKLOG, ssl_shutdown_timeout=closing
+        )
     else:
         listener = await loop.create_server(
-            factory, host, port, ssl=ssl_context, backlog=BACKLOG, reuse_address=True
+            factory,
+            host,
+            port,
+            ssl=ssl_context,
+            backlog=BACKLOG,
+            reuse_address=True,
+            ssl_shutdown_timeout=closing,
         )
     server = Server(listener, factory)
     log.info("http.listening", addresses=[f"{name}:{number}" for name, number in server.addresses])

@@ -24,8 +24,8 @@ LONGEST_PAUSE_READY: Final = 1.0
 """Ceiling for a child that does get ready before it dies: part of the time it serves."""
 
 MISCONFIGURED_SECONDS: Final = 5.0
-"""How long a child that says its configuration is wrong, and never was ready, is tried again. A port or a lock
-may still be held by a node before this one, which is just stopping."""
+"""How long a child that never was ready and says that its configuration is wrong is tried again: a port or a
+lock may still be held by a node before this one that is just stopping."""
 
 EXIT_KILLED: Final = 1
 """Exit status when a child had to be killed to stop."""

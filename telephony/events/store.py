@@ -14,7 +14,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    insert,
 )
 
 from telephony.events.event import Event, EventSchema, body_of, topic_of

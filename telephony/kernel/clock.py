@@ -9,6 +9,8 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Clock(Protocol):
     """Where time comes from; tests hand in one that they move by hand."""
@@ -49,4 +51,5 @@ def from_iso(text: str) -> int | None:
         return None
     if moment.tzinfo is None:
         return None
-    return int(moment.timestamp()) * SECOND + moment.microsecond
+    passed = moment - _EPOCH  # `timestamp()` is a float, which rounds up to the next second one day
+    return passed.days * DAY + passed.seconds * SECOND + passed.microseconds

@@ -32,6 +32,8 @@ class Secret:
 
 def decode_secret(kind: type, value: Any) -> Any:  # noqa: ANN401 - the signature msgspec asks for
     """msgspec `dec_hook`: a text becomes a Secret."""
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
+    if kind is Secret:
+        if isinstance(value, str):
+            return Secret(value)
+        raise ValueError(f"Expected `str`, got `{type(value).__name__}`")  # msgspec adds where
     raise NotImplementedError(f"{kind.__name__} from {type(value).__name__}")

@@ -4,7 +4,7 @@ from typing import Final
 
 from telephony.kernel.clock import Clock
 from telephony.kernel.store import Store
-from telephony.numbers.store import FindNumber, OwnedNumber
+from telephony.numbers.store import MAX_NUMBER, FindNumber, OwnedNumber
 
 REMEMBER_SECONDS: Final = 5.0
 """How long an answer is believed: another gateway may have changed it meanwhile."""
@@ -23,6 +23,8 @@ class NumberDirectory:
 
     async def find(self, number: str) -> OwnedNumber | None:
         """Return the number, or None when nobody owns it. Raises Unavailable when the store is away."""
+        if len(number) > MAX_NUMBER:  # nobody's, and not worth remembering
+            return None
         now = self._clock.monotonic()
         known = self._known.get(number)
         if known is not None and now - known[0] < REMEMBER_SECONDS:

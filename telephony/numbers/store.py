@@ -11,11 +11,14 @@ from telephony.kernel.errors import Conflict
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Identifier, Microseconds, metadata
 
+MAX_NUMBER: Final = 16
+"""Characters of a number: a plus and fifteen digits; a short code or a name has fewer."""
+
 numbers: Final = Table(
     "numbers",
     metadata,
     Column("resource", Identifier, primary_key=True),
-    Column("number", String(16), primary_key=True),
+    Column("number", String(MAX_NUMBER), primary_key=True),
     Column("carrier", String(64), nullable=False),
     Column("acquired", Microseconds, nullable=False),
     sqlite_with_rowid=False,

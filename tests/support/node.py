@@ -132,6 +132,11 @@ class Node:
             for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
         }
 
+    def carrier_counts(self) -> dict[str, int]:
+        """Return what the simulated carrier counted."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}/stats", timeout=30) as answer:
+            return dict(json.load(answer)["total"])
+
     def resource(self) -> str:
         return str(self.admin("/admin/resources")["value"][0]["id"])
 

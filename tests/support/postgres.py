@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -38,13 +38,13 @@ SETTINGS: Final = {
 class Postgres:
     """A server that can be stopped, killed and started again on the same port with the same data."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self._settings = SETTINGS | settings
         self._made = 0
-        self._template = ""
         _run(
             "initdb",
             f"--pgdata={self.data}",
@@ -68,7 +68,9 @@ class Postgres:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        settings = [f"-c{name}={value}" for name, value in (*SETTINGS.items(), ("port", str(self.port)))]
+        settings = [
+            f"-c{name}={value}" for name, value in (*self._settings.items(), ("port", str(self.port)))
+        ]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 _as_user("postgres", f"-D{self.data}", *settings), stdout=log, stderr=log, cwd="/"
@@ -97,7 +99,7 @@ class Postgres:
         self._made += 1
         name = f"test_{self._made}"
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")  # type: ignore[call-overload]
         return name
 
     def drop(self, name: str) -> None:
@@ -123,14 +125,14 @@ class Postgres:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
-    """Start a server; stop and remove it afterwards."""
+def running(**settings: str) -> Iterator[Postgres]:
+    """Start a server, with settings of one's own; stop and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="tandem-postgres-"))
     try:
         if os.geteuid() == 0:
             user = pwd.getpwnam(USER)
             os.chown(folder, user.pw_uid, user.pw_gid)
-        server = Postgres(folder)
+        server = Postgres(folder, settings)
         try:
             yield server
         finally:

@@ -1,4 +1,4 @@
-"""Endpoints of other people, on the loopback: one that records what it gets, and one that must get nothing."""
+"""Endpoints on the loopback: one that records what it gets, and one that must get nothing."""
 
 import asyncio
 import socket

@@ -68,6 +68,8 @@ class Toys:
 
     async def send(self, request: Request[Send]) -> Reply:
         self.seen.append(request)
+        if request.body.message == "refuse me":
+            raise Conflict("The toy refuses.", target="message")
         items = [
             {"to": item.to, "messageId": "Outgoing_1", "httpStatusCode": 202, "successful": True}
             for item in request.body.sms_recipients

@@ -1,6 +1,5 @@
 """The local authority and the server's certificate."""
 
-import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -23,18 +22,21 @@ def names_of(files: Files) -> set[str]:
     return {str(item.value) for item in listed}
 
 
-async def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> bytes:
-    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"hello")
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server) as listener:
-        port = listener.sockets[0].getsockname()[1]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client, server_hostname=name)
-        try:
-            return await asyncio.wait_for(reader.read(), 5)
-        finally:
-            writer.close()
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> bytes:
+    """Shake hands without a socket, as a client that calls the server `name`; return what it then reads."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asked = client.wrap_bio(to_client, to_server, server_hostname=name)
+    asking = server.wrap_bio(to_server, to_client, server_side=True)
+    done: set[ssl.SSLObject] = set()
+    while len(done) < 2:
+        for side in (asked, asking):
+            try:
+                side.do_handshake()
+                done.add(side)
+            except ssl.SSLWantReadError:
+                pass
+    asking.write(b"hello")
+    return asked.read()
 
 
 def now_clock() -> ManualClock:
@@ -42,21 +44,21 @@ def now_clock() -> ManualClock:
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "127.0.0.2", "gateway.example", "::1"])
-async def test_a_client_that_checks_to_the_letter_trusts_every_name(tmp_path: Path, name: str) -> None:
+def test_a_client_that_checks_to_the_letter_trusts_every_name(tmp_path: Path, name: str) -> None:
     files = Files(tmp_path)
     server = Certificates(files, now_clock()).context(["127.0.0.2:8443", "gateway.example", "127.0.0.1:8443"])
     client = ssl.create_default_context(cafile=files.authority)
     client.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN  # Python 3.13's default
-    assert await handshake(server, client, name) == b"hello"
+    assert handshake(server, client, name) == b"hello"
 
 
-async def test_another_name_and_another_authority_are_not_trusted(tmp_path: Path) -> None:
+def test_another_name_and_another_authority_are_not_trusted(tmp_path: Path) -> None:
     files = Files(tmp_path / "one")
     server = Certificates(files, now_clock()).context([])
     Certificates(Files(tmp_path / "other"), now_clock()).context([])
     for ca, name in ((files.authority, "evil.example"), (Files(tmp_path / "other").authority, "localhost")):
         with pytest.raises(ssl.SSLCertVerificationError):
-            await handshake(server, ssl.create_default_context(cafile=ca), name)
+            handshake(server, ssl.create_default_context(cafile=ca), name)
 
 
 def test_private_keys_are_the_owners_alone(tmp_path: Path) -> None:
@@ -111,27 +113,25 @@ def test_a_damaged_authority_is_named_with_the_remedy(tmp_path: Path, name: str)
         ensure_leaf(files, [], NOW)
 
 
-async def test_a_renewed_certificate_serves_new_connections_of_a_running_server(tmp_path: Path) -> None:
+def test_a_renewed_certificate_serves_new_connections_of_a_running_server(tmp_path: Path) -> None:
     files = Files(tmp_path)
     certificates = Certificates(files, now_clock())
     server = certificates.context([])
     client = ssl.create_default_context(cafile=files.authority)
     with pytest.raises(ssl.SSLCertVerificationError):
-        await handshake(server, client, "late.example")
+        handshake(server, client, "late.example")
     assert certificates.refresh(["late.example:8443"])
     assert not certificates.refresh(["late.example:8443"])
-    assert await handshake(server, client, "late.example") == b"hello"
+    assert handshake(server, client, "late.example") == b"hello"
 
 
-async def test_an_operators_own_files_are_used_as_they_are(tmp_path: Path) -> None:
+def test_an_operators_own_files_are_used_as_they_are(tmp_path: Path) -> None:
     own = Files(tmp_path / "own")
     ensure_leaf(own, ["own.example"], datetime.now(UTC))
     files = Files(tmp_path / "data", certificate=own.leaf, key=own.leaf_key)
     certificates = Certificates(files, now_clock())
     server = certificates.context(["127.0.0.1:8443"])
-    assert (
-        await handshake(server, ssl.create_default_context(cafile=own.authority), "own.example") == b"hello"
-    )
+    assert handshake(server, ssl.create_default_context(cafile=own.authority), "own.example") == b"hello"
     assert not certificates.refresh(["x.example"])
     assert not (tmp_path / "data").exists()
 

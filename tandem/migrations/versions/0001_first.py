@@ -112,9 +112,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("resource", "id", name=op.f("interactions_pkey")),
     )
     op.create_index(
+        "interactions_due",
+        "interactions",
+        ["due"],
+        unique=False,
+        sqlite_where=sa.text("due IS NOT NULL"),
+        postgresql_where=sa.text("due IS NOT NULL"),
+    )
+    op.create_index(
+        "interactions_due",
+        "interactions",
+        ["due"],
+        unique=False,
+        sqlite_where=sa.text("due IS NOT NULL"),
+        postgresql_where=sa.text("due IS NOT NULL"),
+    )
+    op.create_index(
         "interactions_node",
         "interactions",
-        ["node", "state", "id"],
+        ["node", "state", "carrier", "id"],
         unique=False,
         sqlite_where=sa.text("node IS NOT NULL"),
         postgresql_where=sa.text("node IS NOT NULL"),
@@ -131,6 +147,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("submitted", sa.BigInteger(), nullable=False),
         sa.Column("reported", sa.BigInteger(), nullable=True),
+        sa.Column("report", sa.String(length=24), nullable=True),
+        sa.Column("report", sa.String(length=24), nullable=True),
         sa.PrimaryKeyConstraint("resource", "message", "part", name=op.f("message_parts_pkey")),
         sqlite_with_rowid=False,
     )

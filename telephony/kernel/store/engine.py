@@ -86,9 +86,9 @@ def open_engine(url: str, *, connections: int = 4) -> Engine:
     return create_engine(url, pool_size=connections, max_overflow=0, connect_args=_POSTGRESQL)
 
 
-def is_away(error: DBAPIError) -> bool:
+def is_away(error: BaseException) -> bool:
     """Tell whether the database, its disk or the way to it is at fault, rather than what was asked of it."""
-    original = error.orig
+    original = _original(error)
     if is_read_only(error):
         return True
     if isinstance(original, sqlite3.Error):
@@ -96,21 +96,35 @@ def is_away(error: DBAPIError) -> bool:
         return (getattr(original, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_AWAY
     if isinstance(original, psycopg.Error) and original.sqlstate is not None:
         return original.sqlstate.startswith(_POSTGRESQL_AWAY)
-    return error.connection_invalidated or isinstance(original, psycopg.OperationalError)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(original, psycopg.OperationalError)
 
 
-def is_contended(error: DBAPIError) -> bool:
+def is_contended(error: BaseException) -> bool:
     """Tell whether others at work on the same rows were at fault: the same may succeed the next moment."""
-    state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
+    original = _original(error)
+    state = original.sqlstate if isinstance(original, psycopg.Error) else None
     return state is not None and state.startswith(_POSTGRESQL_CONTENDED)
 
 
-def is_read_only(error: DBAPIError) -> bool:
+def is_read_only(error: BaseException) -> bool:
     """Tell whether the database refuses to write: a standby, a read-only file, or a reader that tried."""
-    original = error.orig
+    original = _original(error)
     if isinstance(original, sqlite3.Error):
         return getattr(original, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
     return isinstance(original, psycopg.errors.ReadOnlySqlTransaction)
+
+
+def say(error: BaseException) -> str:
+    """Return what the database said, on one line."""
+    return " ".join(str(_original(error)).split())
+
+
+def command(tx: Connection, statement: str) -> None:
+    """Run a statement without parameters or rows, at the driver's own cost. Raises the driver's own errors."""
+    driver: Any = tx.connection.driver_connection
+    driver.execute(statement)
 
 
 def check_transaction(tx: Connection) -> None:
@@ -127,6 +141,10 @@ def check_transaction(tx: Connection) -> None:
         alive = driver.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.IDLE)
     if not (alive and tx.in_transaction()):
         raise InvalidRequestError("The transaction ended before its commit.")
+
+
+def _original(error: BaseException) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _sqlite(url: str, connections: int) -> Engine:

@@ -7,10 +7,9 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from telephony.kernel.errors import Unavailable
-from telephony.kernel.store.engine import check_transaction, is_away, is_contended
+from telephony.kernel.store.engine import check_transaction, command, is_away, is_contended
 from telephony.kernel.store.jobs import Job
 
 
@@ -92,7 +91,7 @@ def _run_single(tx: Connection, waiting: Waiting) -> Outcome:
         result = waiting.job(tx)
         check_transaction(tx)
     except Exception as error:  # whatever a job raises goes to whoever asked for it
-        if isinstance(error, DBAPIError) and is_away(error):
+        if is_away(error):
             raise GroupLost(error) from error
         return waiting, None, _for_caller(error)
     return waiting, result, None
@@ -100,21 +99,21 @@ def _run_single(tx: Connection, waiting: Waiting) -> Outcome:
 
 def _savepoint(tx: Connection) -> None:
     try:
-        tx.exec_driver_sql("SAVEPOINT job")
+        command(tx, "SAVEPOINT job")
     except Exception as error:
         raise GroupLost(error) from error
 
 
 def _release(tx: Connection) -> None:
-    tx.exec_driver_sql("RELEASE SAVEPOINT job")
+    command(tx, "RELEASE SAVEPOINT job")
 
 
 def _undo(tx: Connection, error: Exception) -> None:
     """Undo one job. Raises GroupLost when the transaction went too, or the database is away."""
-    if isinstance(error, DBAPIError) and is_away(error):
+    if is_away(error):
         raise GroupLost(error) from error
     try:
-        tx.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
+        command(tx, "ROLLBACK TO SAVEPOINT job")
         _release(tx)
     except Exception as lost:
         raise GroupLost(error) from lost
@@ -122,7 +121,7 @@ def _undo(tx: Connection, error: Exception) -> None:
 
 def _for_caller(error: Exception) -> Exception:
     """Return what whoever asked is told: two writers in each other's way are no fault of the job."""
-    if isinstance(error, DBAPIError) and is_contended(error):
+    if is_contended(error):
         unavailable = Unavailable("The database was busy with the same rows; try again.")
         unavailable.__cause__ = error
         return unavailable

@@ -9,19 +9,25 @@ SQLite allows one gateway: `hold` takes a lock on the file beside the database, 
 over from every other node at once.
 """
 
+import asyncio
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NoReturn, cast
 
+import structlog
 from sqlalchemy import Connection, Table, delete, insert, make_url, select, text, update
 
 from telephony.kernel.clock import SECOND
-from telephony.kernel.errors import ConfigurationError, NodeError
+from telephony.kernel.errors import ConfigurationError, NodeError, Unavailable
 from telephony.kernel.ids import NodeId, new_id
 from telephony.kernel.store.schema import metadata, nodes
+from telephony.kernel.store.store import Store
+
+log = structlog.get_logger(__name__)
 
 LEASE_SECONDS: Final = 15.0
 """How long a lease lasts: a database that is away for 10 s costs no node its work (R35)."""
@@ -144,6 +150,24 @@ class PurgeNodes:
         return tx.execute(
             delete(nodes).where(nodes.c.lease_until == SETTLED, nodes.c.started < self.before)
         ).rowcount
+
+
+async def keep_lease(
+    store: Store, node: NodeId, taken: Callable[[int], None], *, every: float = RENEW_SECONDS
+) -> NoReturn:
+    """Renew a node's lease until cancelled, and take over what dies beside it.
+
+    `taken` is told how many rows came over, to look for them. Raises LeaseLost when this node itself was
+    taken for dead: it must stop what it does and register anew.
+    """
+    while True:
+        try:
+            await store.write(RenewLease(node))
+            if await store.read(expired_nodes) and (moved := await store.write(TakeOver(node))):
+                taken(moved)
+        except Unavailable as error:  # there are five tries in a lease
+            log.warning("lease.waits", reason=error.message)
+        await asyncio.sleep(every)
 
 
 class Hold:

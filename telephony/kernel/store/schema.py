@@ -19,6 +19,15 @@ metadata: Final = MetaData(
 WORK: Final = {"work": True}
 """`info=WORK` marks a table whose rows a node works on: its nullable `node` changes when that node dies."""
 
+EXPIRES: Final = {"expires": True}
+"""`info=EXPIRES` marks a table whose rows retention deletes once their `expires` has passed."""
+
+
+def of_interaction(column: str) -> dict[str, str]:
+    """`info=of_interaction(COLUMN)` marks a table whose rows go with the interaction that `column` names."""
+    return {"of_interaction": column}
+
+
 Identifier: Final = LargeBinary(16)
 """The type of an id column."""
 
@@ -64,9 +73,24 @@ Index(
     "interactions_node",
     interactions.c.node,
     interactions.c.state,
+    interactions.c.carrier,
     interactions.c.id,
     sqlite_where=interactions.c.node.is_not(None),
     postgresql_where=interactions.c.node.is_not(None),
+)
+
+Index(
+    "interactions_due",
+    interactions.c.due,
+    sqlite_where=interactions.c.due.is_not(None),
+    postgresql_where=interactions.c.due.is_not(None),
+)
+
+Index(
+    "interactions_due",
+    interactions.c.due,
+    sqlite_where=interactions.c.due.is_not(None),
+    postgresql_where=interactions.c.due.is_not(None),
 )
 
 timeline: Final = Table(
@@ -81,6 +105,7 @@ timeline: Final = Table(
     Column("kind", String(48), nullable=False),
     Column("data", Text),  # JSON
     sqlite_with_rowid=False,
+    info=of_interaction("interaction"),
 )
 """What happened to an interaction, append-only. A later feature only adds kinds."""
 
@@ -92,6 +117,7 @@ bodies: Final = Table(
     Column("body", LargeBinary, nullable=False),  # UTF-8
     Column("expires", Microseconds, nullable=False, index=True),
     sqlite_with_rowid=False,
+    info=EXPIRES | of_interaction("interaction"),
 )
 """What was said, apart from that it was said, so that it can expire."""
 
@@ -106,5 +132,6 @@ repeatability: Final = Table(
     Column("response", LargeBinary, nullable=False),  # the first answer, as JSON
     Column("expires", Microseconds, nullable=False, index=True),
     sqlite_with_rowid=False,
+    info=EXPIRES,
 )
 """First answers by Repeatability-Request-ID (OASIS Repeatable Requests 1.0)."""

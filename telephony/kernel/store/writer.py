@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from telephony.kernel.errors import Unavailable
-from telephony.kernel.store.engine import check_transaction, is_away
+from telephony.kernel.store.engine import check_transaction, is_away, say
 from telephony.kernel.store.group import GroupLost, Outcome, Waiting, in_order, run_group
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ class Writer:
         except Exception as error:  # whatever it is, nobody may be left waiting
             self._drop()
             cause = error.cause if isinstance(error, GroupLost) else error
-            if isinstance(cause, Unavailable) or (isinstance(cause, DBAPIError) and is_away(cause)):
+            if isinstance(cause, Unavailable) or is_away(cause):
                 self._away(cause, len(group))
                 return [(waiting, None, _unavailable(cause)) for waiting in group]
             # The database is well, so one of the jobs spoiled the transaction for all: find it by halves.
@@ -99,11 +99,11 @@ class Writer:
                 connection.close()
 
     def _away(self, cause: Exception, jobs: int) -> None:
-        if isinstance(cause, DBAPIError):
-            reason = str(cause.orig).strip()
-            if self.trouble is None:
-                log.error("store.away", error=reason, jobs=jobs)
-            self.trouble = f"the database does not take writes: {reason}"
+        if isinstance(cause, Unavailable):  # between two attempts to connect: said already
+            return
+        if self.trouble is None:
+            log.error("store.away", error=say(cause), jobs=jobs)
+        self.trouble = f"the database does not take writes: {say(cause)}"
 
 
 def _unavailable(cause: Exception) -> Unavailable:

@@ -62,7 +62,7 @@ def test_any_text_of_the_alphabet_goes_there_and_back(text: str) -> None:
 def test_any_bytes_have_a_text(septets: bytes) -> None:
     text = gsm0338.decode(septets)
     assert len(text) >= (len(septets) + 1) // 2
-    assert text.isprintable() or not text.isascii() or set(text) & {"\n", "\r", "\f"}
+    text.encode()  # no half surrogate pairs
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from aiohttp import web
 from sqlalchemy import Connection, update
 from structlog.testing import capture_logs
 
-from telephony.events.deliverer import MAX_PROBING
 from telephony.events.settings import EventSettings
 from telephony.events.signing import verify
 from telephony.events.store import deliveries
@@ -19,6 +18,13 @@ from tests.support.receiver import Received, Receiver, agree
 from tests.support.webhooks import NODE, RECEIVED, REPORTED, RESOURCE, event, plane
 
 pytestmark = pytest.mark.wire
+
+
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    """SQLite for all; test_both_databases.py has every statement on PostgreSQL too."""
+    return sqlite_store
+
 
 LATER = NodeId(b"node-two--------")
 
@@ -204,18 +210,20 @@ async def test_a_restart_takes_over_what_was_waiting(store: Store) -> None:
 
 
 async def test_a_node_that_lost_its_rows_changes_nothing_in_them(store: Store) -> None:
+    answers = [200, 500]
+
     async def lose(received: Received) -> web.Response:
         def take_over(tx: Connection) -> None:
             tx.execute(update(deliveries).values(node=LATER, version=deliveries.c.version + 1))
 
-        if (answer := agree(received)) is None:
-            await store.write(take_over)
-        return answer or web.Response(status=status)
+        if (answer := agree(received)) is not None:
+            return answer
+        await store.write(take_over)
+        return web.Response(status=answers.pop())
 
-    status = 200
     async with Receiver(lose) as endpoint, plane(store) as node:
         await node.subscribe(endpoint.url)
-        for status in (200, 500):
+        for _ in range(2):
             await node.publish(event())
             await node.deliverer.idle()
         assert await node.states() == ["pending"] * 2
@@ -299,7 +307,29 @@ async def test_an_endpoint_that_never_answers_is_probed_and_comes_back(store: St
             assert await node.states() == ["delivered"] * 40
     told = [each["event"] for each in logs if each["event"].startswith("events.endpoint")]
     assert told == ["events.endpoint_silent", "events.endpoint_back"]
-    assert MAX_PROBING > 8
+
+
+async def test_dead_endpoints_together_hold_only_so_many_connections(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telephony.events.deliverer.MAX_PROBING", 1)
+    crowd = Crowd()
+    async with plane(store) as node:
+        async with Receiver() as endpoint:
+            for number in range(3):
+                await node.subscribe(endpoint.url, f"dead-{number}")
+        await node.publish(*[event() for _ in range(6)])
+        await node.deliverer.idle()  # by now all three count as dead
+        node.clock.advance(10)
+        async with Receiver(crowd.answer, port=endpoint.port):
+            await node.deliverer.tick()
+            await crowd.full(1)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert crowd.most == 1
+            crowd.gate.set()
+            await node.deliverer.idle()
+        assert await node.states() == ["delivered"] * 18
 
 
 async def test_a_disabled_subscriptions_deliveries_wait_until_it_is_enabled(store: Store) -> None:

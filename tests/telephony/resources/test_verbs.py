@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from telephony.kernel.errors import Conflict, InvalidRequest, NotFound
 from telephony.kernel.http.route import Role
 from telephony.kernel.ids import ResourceId
-from telephony.kernel.store import Store, metadata
+from telephony.kernel.store import Store
 from telephony.resources import directory as directory_module
 from telephony.resources.access_key import Slot, admin_key_hash, connection_string
 from telephony.resources.directory import Directory
@@ -31,15 +31,6 @@ pytestmark = pytest.mark.wire
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 MASTER = MasterKeys([OLD])
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'test.db'}")
-    metadata.create_all(store.engine)
-    store.start()
-    yield store
-    await asyncio.to_thread(store.stop)
 
 
 @pytest.fixture
@@ -88,14 +79,14 @@ async def test_an_authority_belongs_to_one_resource(store: Store) -> None:
         create("x", "https://x"),
     ],
 )
-async def test_a_resource_against_the_rules_is_refused(store: Store, verb: CreateResource) -> None:
+async def test_a_resource_against_the_rules_is_refused(sqlite_store: Store, verb: CreateResource) -> None:
     with pytest.raises(InvalidRequest):
-        await store.write(verb)
+        await sqlite_store.write(verb)
 
 
-async def test_no_key_stands_in_the_database_in_the_clear(store: Store, tmp_path: Path) -> None:
-    created = await store.write(create())
-    admin = await store.write(AddAdminKey("root", Role.OWNER, START))
+async def test_no_key_stands_in_the_database_in_the_clear(sqlite_store: Store, tmp_path: Path) -> None:
+    created = await sqlite_store.write(create())
+    admin = await sqlite_store.write(AddAdminKey("root", Role.OWNER, START))
     everything = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     for secret in (created.keys.primary, created.keys.secondary, admin.key.reveal().encode()):
         assert secret not in everything

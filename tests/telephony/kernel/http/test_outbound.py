@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from telephony.kernel.errors import RemoteUnavailable
 from telephony.kernel.http.outbound import (
     GuardedClient,
     Lookup,
     RemoteTimedOut,
     RemoteUntrusted,
 )
-from telephony.kernel.errors import RemoteUnavailable
 from telephony.kernel.http.outbound_addresses import DestinationRefused, OutboundSettings
 from tests.support.receiver import Canary, Received, Receiver
 

@@ -1,9 +1,7 @@
 """Repeatable requests: the same id twice has one effect."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, insert, select
@@ -29,25 +27,17 @@ from telephony.kernel.http.repeatability import (
     pair_of,
     store_answer,
 )
-from telephony.kernel.ids import ResourceId
-from telephony.kernel.store import Store, metadata
+from telephony.kernel.ids import ResourceId, new_id
+from telephony.kernel.store import Store
 from telephony.kernel.store.schema import bodies, repeatability
 from tests.support.clock import START
+from tests.support.stores import started
 
 pytestmark = pytest.mark.wire
 
 ONE, OTHER = ResourceId(b"1" * 16), ResourceId(b"2" * 16)
 GUID = "5b0d1c52-8a4e-4a1e-9d0e-3f0a5c6b7d8e"
 GUIDS = [f"5b0d1c52-8a4e-4a1e-9d0e-{number:012x}" for number in range(2000)]
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'test.db'}")
-    metadata.create_all(store.engine)
-    store.start()
-    yield store
-    await asyncio.to_thread(store.stop)
 
 
 def call(
@@ -72,8 +62,7 @@ class Act:
     def __call__(self, tx: Connection) -> Claim:
         claim = claim_one(tx, self.call, now=self.now)
         if isinstance(claim, First):
-            count = tx.scalar(select(func.count()).select_from(bodies)) or 0
-            row = {"resource": ONE, "interaction": count.to_bytes(16, "big"), "body": b"x", "expires": 0}
+            row = {"resource": ONE, "interaction": new_id(START), "body": b"x", "expires": 0}
             tx.execute(insert(bodies).values(**row))
             if self.fails:
                 raise InvalidRequest("it failed after all")
@@ -95,6 +84,27 @@ async def test_two_simultaneous_requests_act_once(store: Store) -> None:
     assert sum(isinstance(claim, First) for claim in claims) == 1
     assert all(claim in (First(), Repeated(b"hello")) for claim in claims)
     assert await acts(store) == 1
+
+
+async def test_two_gateways_at_the_same_moment_act_once(postgresql_url: str) -> None:
+    with started(postgresql_url) as one, started(postgresql_url) as other:
+        racing = [store.write(Act(call(guid=guid))) for guid in GUIDS[:50] for store in (one, other)]
+        claims = await asyncio.gather(*racing)
+        assert sum(isinstance(claim, First) for claim in claims) == 50
+        assert sum(claim == Repeated(b"hello") for claim in claims) == 50
+
+
+async def test_two_gateways_that_claim_the_same_ids_in_another_order_do_not_block(
+    postgresql_url: str,
+) -> None:
+    there = [call(guid=guid) for guid in GUIDS[:200]]
+    with started(postgresql_url) as one, started(postgresql_url) as other:
+        first, second = await asyncio.gather(
+            one.write(lambda tx: claim_many(tx, there, now=START)),
+            other.write(lambda tx: claim_many(tx, there[::-1], now=START)),
+        )
+    kinds = {type(claim) for claim in first}, {type(claim) for claim in second}
+    assert kinds in (({First}, {Repeated}), ({Repeated}, {First}))
 
 
 async def test_another_request_under_the_same_id_is_refused(store: Store) -> None:

@@ -1,0 +1,123 @@
+"""What is claimed and not on the wire: parts that are ready, and parts that wait for another try. Pure.
+
+Parts leave in the order in which they came, also those that came back from a link: a text's parts arrive in
+order, and nobody overtakes an older message by its being refused.
+"""
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+
+from sms.address import address
+from sms.message import Outbound
+from sms.smpp.constants import EsmClass, RegisteredDelivery
+from sms.smpp.pdu import SubmitSm
+from sms.text import Part, encode
+
+_UDHI: Final = int(EsmClass.UDHI)
+_RECEIPT: Final = int(RegisteredDelivery.RECEIPT)
+
+encoded: Final = lru_cache(maxsize=512)(encode)
+"""`sms.text.encode`, remembered: one text often goes to many recipients."""
+
+
+class Unit:
+    """A part of a message that wants to be sent."""
+
+    __slots__ = ("again", "attempts", "message", "order", "part")
+
+    def __init__(self, message: Outbound, part: Part, order: int, again: str = "") -> None:
+        self.message = message
+        self.part = part
+        self.order = order
+        self.attempts = 0
+        """Refusals and lost answers so far that were this part's own."""
+        self.again = again
+        """Why the carrier may have it already; empty when it has not."""
+
+
+class Outgoing:
+    """Parts of claimed messages; times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._ready: list[tuple[int, Unit]] = []
+        self._later: list[tuple[float, int, Unit]] = []
+        self._order = itertools.count()
+
+    @property
+    def ready(self) -> int:
+        """How many parts could be sent now."""
+        return len(self._ready)
+
+    @property
+    def later(self) -> int:
+        """How many parts wait for another try."""
+        return len(self._later)
+
+    @property
+    def next_try(self) -> float | None:
+        """When the next of them is tried again."""
+        return self._later[0][0] if self._later else None
+
+    def add(self, message: Outbound, again: str = "") -> list[Part]:
+        """Take the parts of a message that its carrier is not known to have; return them.
+
+        Raises InvalidText or TextTooLong for a text that no parts can carry.
+        """
+        parts = [
+            part
+            for part in encoded(message.text).parts(message.reference())
+            if part.number not in message.done
+        ]
+        for part in parts:
+            order = next(self._order)
+            heapq.heappush(self._ready, (order, Unit(message, part, order, again)))
+        return parts
+
+    def take(self) -> Unit:
+        """Return the oldest part that is ready."""
+        return heapq.heappop(self._ready)[1]
+
+    def give_back(self, unit: Unit) -> None:
+        """Take a part back that is to be sent as soon as possible."""
+        heapq.heappush(self._ready, (unit.order, unit))
+
+    def try_later(self, unit: Unit, at: float) -> None:
+        """Take a part back that is to be sent at a time."""
+        heapq.heappush(self._later, (at, unit.order, unit))
+
+    def ripen(self, now: float) -> None:
+        """Make ready what waited long enough."""
+        while self._later and self._later[0][0] <= now:
+            self.give_back(heapq.heappop(self._later)[2])
+
+    def expired(self, now: int) -> list[Outbound]:
+        """Return the messages here whose validity ran out (microseconds UTC)."""
+        return [message for message in self.messages() if message.expires <= now and not message.over]
+
+    def messages(self) -> Iterator[Outbound]:
+        """Return the messages that have parts here, each once."""
+        units: Iterable[Unit] = itertools.chain(
+            (unit for _, unit in self._ready), (unit for _, _, unit in self._later)
+        )
+        return iter(dict.fromkeys(unit.message for unit in units))
+
+
+def submit_sm(unit: Unit) -> SubmitSm:
+    """Return a part as it goes on the wire."""
+    message, part = unit.message, unit.part
+    source, destination = address(message.own), address(message.peer)
+    return SubmitSm(
+        source_addr_ton=source.ton,
+        source_addr_npi=source.npi,
+        source_addr=source.digits,
+        dest_addr_ton=destination.ton,
+        dest_addr_npi=destination.npi,
+        destination_addr=destination.digits,
+        esm_class=_UDHI if part.udhi else 0,
+        registered_delivery=_RECEIPT,
+        data_coding=part.data_coding,
+        short_message=part.payload,
+    )

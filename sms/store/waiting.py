@@ -1,0 +1,95 @@
+"""Queries for what a node has to send: after a start, after a take-over, when memory has room again."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from sms.message import KIND, Outbound
+from sms.states import MessageState
+from sms.store.finish import decode_detail
+from sms.store.sql import among
+from sms.store.submit import by_resource
+from telephony.kernel.ids import InteractionId, NodeId
+from telephony.kernel.store.schema import bodies, interactions
+
+_DONE = "SELECT message, part FROM message_parts WHERE resource = ? AND message {ids}"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A query for messages of a node that have to be sent.
+
+    `state` is ACCEPTED, or SUBMITTING for those that a dead process was about to send.
+    """
+
+    node: NodeId
+    carrier: str
+    state: MessageState
+    limit: int
+    after: InteractionId | None = None
+
+    def __call__(self, tx: Connection) -> list[Outbound]:
+        """Return the messages, oldest first."""
+        table = interactions.c
+        query = (
+            select(table.resource, table.id, table.own, table.peer, table.due, table.detail, bodies.c.body)
+            .join_from(
+                interactions,
+                bodies,
+                (bodies.c.resource == table.resource) & (bodies.c.interaction == table.id),
+            )
+            .where(
+                table.node == self.node,
+                table.state == self.state.value,
+                table.carrier == self.carrier,
+                table.kind == KIND,
+            )
+            .order_by(table.id)
+            .limit(self.limit)
+        )
+        if self.after is not None:
+            query = query.where(table.id > self.after)
+        doubt = self.state is MessageState.SUBMITTING
+        found = [
+            Outbound(
+                row.resource,
+                row.id,
+                row.own,
+                row.peer,
+                row.body.decode(),
+                row.due,
+                decode_detail(row.detail).report_seconds,
+                doubt=doubt,
+            )
+            for row in tx.execute(query)
+        ]
+        if doubt:
+            _add_done(tx, found)
+        return found
+
+
+def _add_done(tx: Connection, messages: list[Outbound]) -> None:
+    by_key = {(message.resource, message.id): message for message in messages}
+    for resource, identifiers in by_resource(by_key).items():
+        for identifier, part in among(tx, _DONE, identifiers, before=(resource,)):
+            by_key[resource, InteractionId(bytes(identifier))].done.add(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """A query: how many messages of a node wait for a carrier, in a state."""
+
+    node: NodeId
+    carrier: str
+    state: MessageState
+
+    def __call__(self, tx: Connection) -> int:
+        """Return the count."""
+        table = interactions.c
+        query = select(func.count()).where(
+            table.node == self.node,
+            table.state == self.state.value,
+            table.carrier == self.carrier,
+            table.kind == KIND,
+        )
+        return int(tx.execute(query).scalar_one())
