@@ -10,9 +10,8 @@ NAMES = ("store", "sms")
 
 def main(names: list[str]) -> None:
     """Run the named measurements, or all."""
-    model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").open() if "model name" in line), "?"
-    )
+    facts = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in facts if "model name" in line), "?")
     print(f"{platform.machine()}, {model}, Python {platform.python_version()}, Linux {platform.release()}\n")
     for name in names or NAMES:
         importlib.import_module(f"bench.{name}").main()

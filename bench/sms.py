@@ -1,8 +1,8 @@
 """Text messages through a whole node: HTTPS in, SMPP out, receipts back, one webhook call each.
 
-Rate is what the simulated carrier took between the first and the last message; CPU is the gateway's alone, read
-from /proc. The load generator repeats one signed request a second over keep-alive connections, so that it costs
-little; it, the carrier and the webhook's sink share the machine's cores with the gateway.
+Rate is what was accepted and what was over a second; CPU is the gateway's alone, read from /proc. The load
+generator repeats one signed request a second over keep-alive connections, so that it costs little; it, the
+carrier and the webhooks' sink share the machine's cores with the gateway.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import uvloop
 
-from tests.support.node import Node, free_ports, node
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.http.signature import sign
+from tests.support.node import Node, free_ports, node
 
 CONNECTIONS = 32
 TARGET = "/sms?api-version=2021-03-07"

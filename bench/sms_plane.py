@@ -85,9 +85,9 @@ def _receipt(pdu: SubmitSm, remote_id: str) -> DeliverSm:
     return DeliverSm(
         source_addr=pdu.destination_addr,
         destination_addr=pdu.source_addr,
-        esm_class=EsmClass.DELIVERY_RECEIPT,
+        esm_class=int(EsmClass.DELIVERY_RECEIPT),
         short_message=b"id:%s sub:001 dlvrd:001 stat:DELIVRD err:000 text:" % remote_id.encode(),
-        tlvs=((Tag.RECEIPTED_MESSAGE_ID, remote_id.encode() + b"\0"), (Tag.MESSAGE_STATE, b"\x02")),
+        tlvs=((int(Tag.RECEIPTED_MESSAGE_ID), remote_id.encode() + b"\0"), (int(Tag.MESSAGE_STATE), b"\x02")),
     )
 
 
@@ -152,7 +152,8 @@ async def measure(url: str, messages: int, batch: int, window: int, profile: boo
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     print(
         f"{batch:4} recipients a request: {total} messages, {total / wall:7.0f}/s, "
-        f"accepted in {accepted:.2f} s, done in {wall:.2f} s, {cpu / total * 1e6:6.1f} us CPU a message, {store.groups} groups"
+        f"accepted in {accepted:.2f} s, done in {wall:.2f} s, "
+        f"{cpu / total * 1e6:6.1f} us CPU a message, {store.groups} groups"
     )
     await traffic.dispatcher.stop()
     await asyncio.to_thread(store.stop)

@@ -53,8 +53,12 @@ _DECIMAL: Final = re.compile(r"[0-9]+")
 MAX_ID: Final = 64
 """Octets of a message_id without its NUL (SMPP 3.4 §5.2.23)."""
 
-_RECEIPT_TYPES: Final = frozenset({int(EsmClass.DELIVERY_RECEIPT), int(EsmClass.INTERMEDIATE_NOTIFICATION)})
+# Plain integers: an IntFlag takes microseconds for each `&`.
+_INTERMEDIATE: Final = int(EsmClass.INTERMEDIATE_NOTIFICATION)
+_RECEIPT_TYPES: Final = frozenset({int(EsmClass.DELIVERY_RECEIPT), _INTERMEDIATE})
 _TYPE_MASK: Final = int(EsmClass.TYPE_MASK)
+_NAMED: Final = int(Tag.RECEIPTED_MESSAGE_ID)
+_STATE: Final = int(Tag.MESSAGE_STATE)
 
 IdForm = Literal["same", "hex-to-decimal", "decimal-to-hex"]
 """How a receipt's id becomes the submit_sm_resp's: `hex-to-decimal` reads the receipt's as hexadecimal and
@@ -87,7 +91,7 @@ def is_receipt(pdu: DeliverSm) -> bool:
     Its type says so (§5.2.12), or that it names a message; a handset's acknowledgements are its user's texts.
     """
     return pdu.esm_class & _TYPE_MASK in _RECEIPT_TYPES or any(
-        tag == Tag.RECEIPTED_MESSAGE_ID for tag, _ in pdu.tlvs
+        tag == _NAMED for tag, _ in pdu.tlvs
     )
 
 
@@ -106,10 +110,10 @@ def match_id(remote_id: str, form: IdForm = "same") -> str:
 
 def read_receipt(pdu: DeliverSm, text: bytes, form: IdForm = "same") -> Receipt | None:
     """Return the receipt in a deliver_sm whose text is `text`; None when it names no message or no state."""
-    remote_id = (tlv(pdu.tlvs, Tag.RECEIPTED_MESSAGE_ID) or b"").partition(b"\0")[0]
+    remote_id = (tlv(pdu.tlvs, _NAMED) or b"").partition(b"\0")[0]
     if not remote_id and (found := _TEXT_ID.search(text)):
         remote_id = found[1]
-    code = tlv(pdu.tlvs, Tag.MESSAGE_STATE)
+    code = tlv(pdu.tlvs, _STATE)
     said = _BY_CODE.get(code[0]) if code else None
     if said is None and (found := _TEXT_STAT.search(text)):
         said = _BY_WORD.get(found[1].upper()[:6])
@@ -117,7 +121,7 @@ def read_receipt(pdu: DeliverSm, text: bytes, form: IdForm = "same") -> Receipt 
     if not spelled or said is None:
         return None
     stat, state = said
-    if pdu.esm_class & _TYPE_MASK == EsmClass.INTERMEDIATE_NOTIFICATION:
+    if pdu.esm_class & _TYPE_MASK == _INTERMEDIATE:
         state = "pending"  # an attempt's outcome, not the message's (§2.11)
     found = _TEXT_ERROR.search(text)
     return Receipt(spelled, state, stat, found[1].decode("ascii") if found else "")

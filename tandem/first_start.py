@@ -1,4 +1,4 @@
-"""What a node makes for itself when it finds nothing: a resource with a number, and a key to administer it."""
+"""What a node makes when it finds nothing: a resource with a number, and a key of administration."""
 
 import os
 from collections.abc import Sequence

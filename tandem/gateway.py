@@ -163,7 +163,7 @@ async def gateway(configuration: Configuration, *, lost: Callable[[], None]) -> 
         health = Health(__version__, [lambda: _store_trouble(store)], [lambda: _link_trouble(sms)])
         routes = (
             *sms_api.routes(send, clock),
-            *sms_admin.routes(store, lambda: [link.status() for link in sms.links]),
+            *sms_admin.routes(store, lambda: [link.status() for link in sms.links], directory.knows),
             *resources_admin.routes(directory),
             *events_admin.routes(webhooks),
             *health_routes.routes(health),

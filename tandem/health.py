@@ -34,7 +34,7 @@ class HealthReport(Struct, frozen=True):
 
 
 class Health:
-    """Gathers what the parts say. `ready` is set when the start is through and cleared when the node drains."""
+    """Gathers what the parts say. `ready` is set when the start is through, cleared when the node drains."""
 
     def __init__(self, version: str, blocking: Sequence[Trouble], noted: Sequence[Trouble]) -> None:
         self._version = version
@@ -43,7 +43,7 @@ class Health:
         self.ready = False
 
     def report(self) -> HealthReport:
-        """Return the state now. Trouble that blocks takes readiness away, trouble that is only noted does not."""
+        """Return the state now. Trouble that blocks takes readiness away; what is only noted does not."""
         blocking = [sentence for trouble in self._blocking for sentence in trouble()]
         noted = [sentence for trouble in self._noted for sentence in trouble()]
         if not self.ready:

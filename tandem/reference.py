@@ -1,7 +1,7 @@
 """The generated part of the reference: `python -m tandem.reference docs/reference`.
 
-Everything here is read from the code itself: routes, settings, state tables. A test fails when the files in the
-repository say something else.
+Everything here is read from the code itself: routes, settings, state tables. A test fails when the files in
+the repository say something else.
 """
 
 import ast
@@ -9,6 +9,7 @@ import csv
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, cast, get_args, get_origin
 
@@ -24,6 +25,7 @@ from tandem.http import routes_table
 from telephony.events import admin as events_admin
 from telephony.events import states as events_states
 from telephony.kernel.http.route import Auth, Route
+from telephony.kernel.secret import Secret
 from telephony.kernel.states import Machine
 from telephony.resources import admin as resources_admin
 
@@ -34,7 +36,7 @@ def main(folder: Path) -> None:
     """Write every generated page into `folder`."""
     for name, text in pages(folder).items():
         (folder / name).write_text(text)
-        print(folder / name)
+        sys.stdout.write(f"{folder / name}\n")
 
 
 def pages(folder: Path) -> Mapping[str, str]:
@@ -139,7 +141,7 @@ def _struct_in(kind: Any) -> tuple[type[msgspec.Struct], str] | None:  # noqa: A
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    if value is None or value == "":
+    if value is None or value == "" or (isinstance(value, Secret) and not value):
         return "unset"
     if isinstance(value, bool):
         return str(value).lower()
@@ -152,10 +154,10 @@ def _meanings(struct: type) -> dict[str, str]:
     """Return the docstrings below a struct's fields, its bases' too."""
     found: dict[str, str] = {}
     for kind in reversed(struct.__mro__):
-        if kind in (msgspec.Struct, object) or not kind.__module__.split(".")[0] in _PACKAGES:
+        if kind in (msgspec.Struct, object) or kind.__module__.split(".")[0] not in _PACKAGES:
             continue
-        body = cast("ast.ClassDef", ast.parse(inspect.cleandoc(inspect.getsource(kind))).body[0]).body
-        for above, below in zip(body, body[1:], strict=False):
+        body = cast("ast.ClassDef", ast.parse(inspect.getsource(kind)).body[0]).body
+        for above, below in pairwise(body):
             if (
                 isinstance(above, ast.AnnAssign)
                 and isinstance(above.target, ast.Name)

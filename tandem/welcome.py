@@ -1,4 +1,4 @@
-"""What a start shows on the terminal: on the first, a message out and one in; on each, how to reach the node."""
+"""What a start shows: on the first, a message out and one in; on each, how to reach the node."""
 
 import os
 import sys

@@ -6,6 +6,9 @@ from msgspec import Meta, Struct
 
 from telephony.kernel.secret import Secret
 
+MAX_PASSWORD = 8
+"""Octets of a password without its NUL (SMPP 3.4 §5.2.2)."""
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Window = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -22,6 +25,7 @@ class SmppLink(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     password: Secret = Secret("")
     """At most 8 octets (SMPP 3.4 §5.2.2)."""
     system_type: Annotated[str, Meta(max_length=12)] = ""
+    """What kind of client we are, when the carrier asks for it (SMPP 3.4 §5.2.3)."""
     window: Window = 100
     """Requests of ours that may be unanswered at once."""
     enquire_link_seconds: Annotated[float, Meta(gt=0)] = 30.0
@@ -32,6 +36,10 @@ class SmppLink(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long connecting and binding may take."""
     reconnect_seconds: tuple[float, float] = (0.5, 30.0)
     """First and longest pause between attempts; it doubles, with jitter."""
+
+    def __post_init__(self) -> None:
+        if len(self.password.reveal().encode()) > MAX_PASSWORD:
+            raise ValueError(f"password: at most {MAX_PASSWORD} octets")
 
 
 class Carrier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

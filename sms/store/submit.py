@@ -28,7 +28,10 @@ _RELEASE: Final = (
     f"UPDATE interactions SET state = '{_RELEASED}', version = version + 1, updated = ?"  # noqa: S608 - words of ours
     f" WHERE resource = ? AND id {{ids}} AND state = 'submitting' AND node = ? RETURNING id"
 )
-_EARLY: Final = "SELECT remote_id, id, receipt, expires FROM early_receipts WHERE carrier = ? AND remote_id {ids} ORDER BY id"
+_EARLY: Final = (
+    "SELECT remote_id, id, receipt, expires FROM early_receipts"
+    " WHERE carrier = ? AND remote_id {ids} ORDER BY id"
+)
 _DROP_EARLY: Final = "DELETE FROM early_receipts WHERE carrier = ? AND remote_id {ids}"
 
 

@@ -22,7 +22,10 @@ def is_short_code(text: str) -> bool:
 
 
 def is_alphanumeric_sender(text: str) -> bool:
-    """Tell whether `text` is an alphanumeric sender: up to 11 characters, one letter at least (3GPP TS 23.040 §9.1.2.5)."""
+    """Tell whether `text` is an alphanumeric sender: up to 11 characters, one letter at least.
+
+    3GPP TS 23.040 §9.1.2.5 gives the address 10 octets, which are 11 septets.
+    """
     return _ALPHANUMERIC.fullmatch(text) is not None
 
 

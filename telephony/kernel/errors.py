@@ -1,22 +1,22 @@
 """The tree of errors: whose fault something is stands in its type.
 
-    TandemError
-    ├── CallerError             whoever asked is at fault; asking the same again gives the same
-    │   ├── InvalidRequest      400  malformed or against a rule
-    │   ├── Unauthorized        401  not known, or not proven
-    │   ├── Forbidden           403  known, but not allowed
-    │   ├── NotFound            404  not there, or not the caller's: nobody can tell which
-    │   ├── MethodNotAllowed    405
-    │   ├── Conflict            409  the state forbids it
-    │   ├── PreconditionFailed  412  a repeatability id was used for something else
-    │   ├── TooLarge            413  beyond a ceiling of ours
-    │   ├── UnsupportedMedia    415
-    │   └── LimitReached        429  names the limit, and when to come back
-    ├── RemoteError             a carrier, a webhook, a trunk is at fault
-    │   └── RemoteUnavailable   it cannot be reached: may be tried again
-    └── NodeError               we are at fault
-        ├── Unavailable         503  a part of ours is away; nothing was accepted; come back later
-        └── ConfigurationError  names file, key and remedy
+TandemError
+├── CallerError             whoever asked is at fault; asking the same again gives the same
+│   ├── InvalidRequest      400  malformed or against a rule
+│   ├── Unauthorized        401  not known, or not proven
+│   ├── Forbidden           403  known, but not allowed
+│   ├── NotFound            404  not there, or not the caller's: nobody can tell which
+│   ├── MethodNotAllowed    405
+│   ├── Conflict            409  the state forbids it
+│   ├── PreconditionFailed  412  a repeatability id was used for something else
+│   ├── TooLarge            413  beyond a ceiling of ours
+│   ├── UnsupportedMedia    415
+│   └── LimitReached        429  names the limit, and when to come back
+├── RemoteError             a carrier, a webhook, a trunk is at fault
+│   └── RemoteUnavailable   it cannot be reached: may be tried again
+└── NodeError               we are at fault
+    ├── Unavailable         503  a part of ours is away; nothing was accepted; come back later
+    └── ConfigurationError  names file, key and remedy
 """
 
 from typing import ClassVar
@@ -35,7 +35,12 @@ class TandemError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(
-        self, message: str, *, code: str | None = None, target: str | None = None, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        target: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message

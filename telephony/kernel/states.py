@@ -46,6 +46,8 @@ class Machine(Generic[S, E]):
     def diagram(self) -> str:
         """Return the table as a Mermaid state diagram."""
         lines = ["stateDiagram-v2", f"    [*] --> {self.initial.value}"]
-        lines += [f"    {old.value} --> {new.value}: {event.value}" for (old, event), new in self.table.items()]
+        lines += [
+            f"    {old.value} --> {new.value}: {event.value}" for (old, event), new in self.table.items()
+        ]
         lines += [f"    {state.value} --> [*]" for state in sorted(self.final, key=lambda state: state.value)]
         return "\n".join(lines) + "\n"

@@ -28,6 +28,8 @@ def test_what_is_not_supported_says_why() -> None:
     ours = {(route.method, route.template) for route in every_route()}
     with (FOLDER / "acs-operations.csv").open(newline="") as file:
         silent = [
-            row for row in csv.DictReader(file) if (row["method"], row["path"]) not in ours and not row["why_not"]
+            row
+            for row in csv.DictReader(file)
+            if (row["method"], row["path"]) not in ours and not row["why_not"]
         ]
     assert silent == []

@@ -120,14 +120,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("due IS NOT NULL"),
     )
     op.create_index(
-        "interactions_due",
-        "interactions",
-        ["due"],
-        unique=False,
-        sqlite_where=sa.text("due IS NOT NULL"),
-        postgresql_where=sa.text("due IS NOT NULL"),
-    )
-    op.create_index(
         "interactions_node",
         "interactions",
         ["node", "state", "carrier", "id"],
@@ -147,7 +139,6 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("submitted", sa.BigInteger(), nullable=False),
         sa.Column("reported", sa.BigInteger(), nullable=True),
-        sa.Column("report", sa.String(length=24), nullable=True),
         sa.Column("report", sa.String(length=24), nullable=True),
         sa.PrimaryKeyConstraint("resource", "message", "part", name=op.f("message_parts_pkey")),
         sqlite_with_rowid=False,

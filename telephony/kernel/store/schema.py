@@ -86,13 +86,6 @@ Index(
     postgresql_where=interactions.c.due.is_not(None),
 )
 
-Index(
-    "interactions_due",
-    interactions.c.due,
-    sqlite_where=interactions.c.due.is_not(None),
-    postgresql_where=interactions.c.due.is_not(None),
-)
-
 timeline: Final = Table(
     "timeline",
     metadata,

@@ -29,7 +29,7 @@ T = TypeVar("T")
 MAX_GROUP: Final = 1000
 """Jobs a transaction: keeps a group's commit under some ten milliseconds."""
 
-GATHER_SECONDS: Final = 0.002
+GATHER_SECONDS: Final = 0.005
 """Groups begin no faster than this while they hold more than one job.
 
 A commit costs a fifth of a millisecond of CPU, so that groups of two or three cost more than the work in them. A
