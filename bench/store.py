@@ -4,8 +4,8 @@
 
 Each job inserts one timeline row. `one by one`: a caller that waits for each commit. `plain`: many callers at
 once, each job in its own SAVEPOINT. `together`: the same as batch jobs. `3,000 a second`: batch jobs at that rate,
-however long each takes: what a node at work sees. `--busy` keeps the event loop at work all the time, as a gateway
-under full load does. Without `--postgresql` the tests' own server is started, where it is installed.
+however long each takes: what a node at work sees. `--busy` keeps the event loop at work all the time, as under
+full load. Without `--postgresql` the tests' own server is started, where it is installed.
 """
 
 import argparse
@@ -35,6 +35,7 @@ NODE: Final = NodeId(b"n" * 16)
 CALLERS: Final = 200
 STEADY: Final = 3000
 STEADY_SECONDS: Final = 3.0
+TICK_SECONDS: Final = 0.001
 SLICE_SECONDS: Final = 0.0005
 """How long one turn of a busy event loop works."""
 
@@ -113,7 +114,7 @@ async def measure_steady(store: Store, rate: int, seconds: float) -> tuple[float
     while len(writes) < len(entries):
         due = min(len(entries), int((time.perf_counter() - started) * rate) + 1)
         writes += [asyncio.create_task(store.write(Together(each))) for each in entries[len(writes) : due]]
-        await asyncio.sleep(1 / rate)
+        await asyncio.sleep(TICK_SECONDS)
     await asyncio.gather(*writes)
     elapsed = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_SELF)

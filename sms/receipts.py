@@ -90,9 +90,7 @@ def is_receipt(pdu: DeliverSm) -> bool:
 
     Its type says so (§5.2.12), or that it names a message; a handset's acknowledgements are its user's texts.
     """
-    return pdu.esm_class & _TYPE_MASK in _RECEIPT_TYPES or any(
-        tag == _NAMED for tag, _ in pdu.tlvs
-    )
+    return pdu.esm_class & _TYPE_MASK in _RECEIPT_TYPES or any(tag == _NAMED for tag, _ in pdu.tlvs)
 
 
 def match_id(remote_id: str, form: IdForm = "same") -> str:

@@ -37,9 +37,9 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgres: postgresql.Postgres) -> str:
-    """The name of a PostgreSQL database with the whole schema."""
-    return stores.postgresql_template(postgres)
+def postgresql_databases(postgres: postgresql.Postgres) -> stores.Databases:
+    """PostgreSQL databases with the whole schema, one test after the other."""
+    return stores.Databases(postgres)
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgres: postgresql.Postgres, postgresql_template: str) -> Iterator[str]:
+def postgresql_url(postgresql_databases: stores.Databases) -> Iterator[str]:
     """The URL of a PostgreSQL database with the whole schema and no rows."""
-    with stores.postgresql_url(postgres, postgresql_template) as url:
+    with postgresql_databases.lent() as url:
         yield url
 
 

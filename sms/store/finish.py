@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from sms.events import DeliveryAttempt, DeliveryReport, delivery_report_event
+from sms.events import DELIVERY_REPORT, DeliveryAttempt, DeliveryReport, delivery_report_event
 from sms.message import SmsDetail, wire_id
 from sms.states import OUTBOUND, MessageEvent, MessageState
 from sms.store.sql import among
@@ -124,6 +124,10 @@ class Finisher:
             applied += [(resource, identifier) for identifier in won]
         return applied
 
+    def wanted(self, resource: ResourceId, event_type: str) -> bool:
+        """Tell whether anybody wants such events: most messages' nobody does, and they cost."""
+        return bool(self.subscriptions.matching(resource, event_type))
+
     def publish(self, tx: Connection, publications: Sequence[Publication], now: int) -> None:
         """Write deliveries of events for whoever subscribed to them."""
         self.deliveries += publish_many(
@@ -159,13 +163,14 @@ class Finisher:
         entries: list[Entry] = []
         reports: list[Publication] = []
         kind = f"message.{new.value}"
+        wanted = self.wanted(resource, DELIVERY_REPORT)
         for change, facts in ended:
             identifier = change.key[1]
             data = {"reason": change.reason} if change.reason else None
             entries.append(
                 Entry(resource, identifier, change.at, self.node, change.source[:MAX_SOURCE], kind, data)
             )
-            report = _report(facts, change, new)
+            report = _report(facts, change, new) if wanted else None
             if report is not None:
                 reports.append(Publication(resource, identifier, (report,)))
         append_many(tx, entries)

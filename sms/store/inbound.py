@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from sms.events import ReceivedSms, received_event
+from sms.events import RECEIVED, ReceivedSms, received_event
 from sms.message import KIND, SmsDetail, wire_id
 from sms.states import INBOUND
 from sms.store.finish import MAX_SOURCE, Finisher
@@ -83,7 +83,8 @@ class RecordInbound:
                     data,
                 )
             )
-            events.append(Publication(resource, identifier, (_event(identifier, message),)))
+            if self.finisher.wanted(resource, RECEIVED):
+                events.append(Publication(resource, identifier, (_event(identifier, message),)))
         insert_rows(tx, interactions, rows)
         insert_rows(tx, bodies, texts)
         append_many(tx, entries)

@@ -283,7 +283,7 @@ class Deliverer:
             if probing:
                 self._probing -= 1
         self._feed(lane)
-        if probing and self._parked:
+        while self._parked and self._probing < MAX_PROBING:  # one of them may have nothing to do any more
             self._feed(self._parked.pop(next(iter(self._parked))))
         if self._wants_more(lane) and lane.next_due <= self._clock.now():
             self._alarm.set()

@@ -94,12 +94,12 @@ class Postgres:
         """End it in order: clients are told."""
         self._end(signal.SIGINT)
 
-    def create(self, template: str = "template1") -> str:
-        """Create a database and return its name."""
+    def create(self) -> str:
+        """Create an empty database and return its name."""
         self._made += 1
         name = f"test_{self._made}"
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {name} STRATEGY FILE_COPY")  # type: ignore[call-overload]
         return name
 
     def drop(self, name: str) -> None:

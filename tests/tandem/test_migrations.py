@@ -18,6 +18,7 @@ from telephony.kernel.errors import ConfigurationError, Unavailable
 from telephony.kernel.store.engine import open_engine
 from telephony.kernel.store.leases import work_tables
 from tests.support import stores
+from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.wire
 
@@ -28,8 +29,10 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/empty.db"
         return
-    with stores.postgresql_url(request.getfixturevalue("postgres"), "template1") as url:
-        yield url
+    server: Postgres = request.getfixturevalue("postgres")
+    name = server.create()
+    yield server.url(name)
+    server.drop(name)
 
 
 def differences(url: str) -> list[object]:

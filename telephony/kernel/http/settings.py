@@ -8,9 +8,9 @@ from msgspec import Meta, Struct
 class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Ceilings of the HTTP listener."""
 
-    rate: Annotated[float, Meta(gt=0)] = 2000.0
+    rate: Annotated[float, Meta(gt=0)] = 5000.0
     """Requests a second of one resource to one gateway; beyond, 429. Only a runaway client meets it."""
-    burst: Annotated[float, Meta(ge=1)] = 4000.0
+    burst: Annotated[float, Meta(ge=1)] = 10_000.0
     """Requests that a resource saves up while it is silent."""
     concurrent: Annotated[int, Meta(ge=1)] = 1000
     """Requests of one resource at a time: each holds a connection, a body and a place in the store's queue."""

@@ -122,7 +122,7 @@ def say(error: BaseException) -> str:
 
 
 def command(tx: Connection, statement: str) -> None:
-    """Run a statement without parameters or rows, at the driver's own cost. Raises the driver's own errors."""
+    """Run a statement without parameters or rows, at the driver's cost. Raises the driver's errors."""
     driver: Any = tx.connection.driver_connection
     driver.execute(statement)
 

@@ -26,7 +26,7 @@ Outcome = tuple[Waiting, object, Exception | None]
 """Who waits, the job's result, and what it raised if it did."""
 
 
-class GroupLost(Exception):  # noqa: N818 - what happened, not a fault
+class GroupLost(Exception):
     """The whole transaction is lost; `cause` is what took it."""
 
     def __init__(self, cause: Exception) -> None:

@@ -41,7 +41,7 @@ SETTLED: Final = 0
 _POSTGRESQL_NOW: Final = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
 
-class LeaseLost(NodeError):  # noqa: N818 - as all of its tree
+class LeaseLost(NodeError):
     """Another node took this one's work over: whatever it still does is no longer its to do."""
 
     metric = "lease_lost"

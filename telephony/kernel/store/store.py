@@ -29,11 +29,11 @@ T = TypeVar("T")
 MAX_GROUP: Final = 1000
 """Jobs a transaction: keeps a group's commit under some ten milliseconds."""
 
-GATHER_SECONDS: Final = 0.005
+GATHER_SECONDS: Final = 0.003
 """Groups begin no faster than this while they hold more than one job.
 
-A commit costs a fifth of a millisecond of CPU, so that groups of two or three cost more than the work in them. A
-caller that is alone never waits.
+A commit costs a fifth of a millisecond of CPU, so groups of two or three cost more than the work in them
+(measured at 3,000 jobs/s: 146 µs a job without, 75 with). A caller that is alone never waits.
 """
 
 MAX_QUEUED: Final = 20_000

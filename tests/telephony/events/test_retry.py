@@ -1,5 +1,7 @@
 """When a delivery is tried again."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,3 +82,9 @@ def test_a_try_after_the_time_to_live_is_not_waited_for() -> None:
 def test_the_machines_end_where_they_should() -> None:
     assert {state.value for state in DELIVERY.final} == {"delivered"}
     assert {state.value for state in SUBSCRIPTION.final} == {"failed"}
+
+
+def test_the_reference_shows_the_machines_as_they_are() -> None:
+    text = (Path(__file__).parents[3] / "docs/reference/webhooks.md").read_text()
+    for machine in (DELIVERY, SUBSCRIPTION):
+        assert f"```mermaid\n{machine.diagram()}```" in text

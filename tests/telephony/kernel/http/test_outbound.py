@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from yarl import URL
 
 from telephony.kernel.errors import RemoteUnavailable
 from telephony.kernel.http.outbound import (
@@ -134,6 +135,27 @@ async def test_no_spelling_of_an_inner_address_makes_a_connection(canary: Canary
         for url in forms:
             with pytest.raises(DestinationRefused):
                 await client.request("POST", url, {}, b"x")
+    assert canary.connections == 0
+
+
+async def test_the_canary_would_notice(canary: Canary) -> None:
+    settings = OutboundSettings(allow=("127.0.0.0/8", "::1"))
+    async with GuardedClient(settings, lookup=looked_up) as client:
+        for host in ("127.0.0.1", "0x7f.1", "inside.example"):
+            with pytest.raises(RemoteUnavailable):  # it hangs up without a word
+                await client.request("POST", f"http://{host}:{canary.port}/")
+    assert canary.connections == 3
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+async def test_a_numeric_address_that_slipped_through_is_refused_at_the_socket(
+    canary: Canary, host: str
+) -> None:
+    url = f"http://{host}:{canary.port}/"
+    async with GuardedClient(OutboundSettings(ports=(canary.port,))) as client:
+        client._prepared[url] = URL(url)  # aiohttp asks no resolver about it
+        with pytest.raises(DestinationRefused):
+            await client.request("GET", url)
     assert canary.connections == 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -199,7 +200,7 @@ async def test_a_job_that_hides_an_error_is_never_taken_for_kept(postgresql_stor
     with pytest.raises(Exception, match="ended before its commit"):
         await postgresql_store.write(careless)
     results = await in_one_group(postgresql_store, [AddNode(2), careless, AddNode(3)])
-    assert isinstance(results[1], DBAPIError)
+    assert isinstance(results[1], psycopg.errors.InFailedSqlTransaction)
     assert await postgresql_store.read(numbers) == [2, 3]
 
 
