@@ -3,9 +3,9 @@
     python -m bench.store [--jobs 20000] [--busy] [--postgresql URL]
 
 Each job inserts one timeline row. `one by one`: a caller that waits for each commit. `plain`: many callers at
-once, each job in its own SAVEPOINT. `together`: the same as batch jobs. `3,000 a second`: batch jobs at that rate,
-however long each takes: what a node at work sees. `--busy` keeps the event loop at work all the time, as under
-full load. Without `--postgresql` the tests' own server is started, where it is installed.
+once, each job in its own SAVEPOINT. `together`: the same as batch jobs. `3,000 a second`: batch jobs at that
+rate, however long each takes: what a node at work sees. `--busy` keeps the event loop at work all the time,
+as under full load. Without `--postgresql` the tests' own server is started, where it is installed.
 """
 
 import argparse

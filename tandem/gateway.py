@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import platform
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from tandem.first_start import Keepsakes, ensure_first_resource, write_keepsakes
 from tandem.health import Health, watch_loop
 from tandem.http import Application, Server, ServerLimits, Settings, serve
 from tandem.migrations import migrate
+from tandem.seat import Seat, patiently, take_seat
 from tandem.supervisor.notify import ready
 from tandem.tls import Certificates, Files
 from telephony.events import admin as events_admin
@@ -34,7 +36,7 @@ from telephony.events.deliverer import Deliverer
 from telephony.events.subscriptions import SubscriptionDirectory
 from telephony.events.verbs import SubscriptionVerbs
 from telephony.kernel.clock import SystemClock
-from telephony.kernel.errors import TandemError, Unavailable
+from telephony.kernel.errors import ConfigurationError, TandemError, Unavailable
 from telephony.kernel.http.limits import RequestLimits
 from telephony.kernel.http.outbound import GuardedClient
 from telephony.kernel.http.route import Route
@@ -42,15 +44,14 @@ from telephony.kernel.http.settings import HttpSettings
 from telephony.kernel.ids import NodeId
 from telephony.kernel.store import Store
 from telephony.kernel.store.leases import (
-    LEASE_SECONDS,
-    RENEW_SECONDS,
     EndLease,
     LeaseLost,
     RegisterNode,
-    RenewLease,
     TakeOver,
     hold,
+    keep_lease,
 )
+from telephony.kernel.store.retention import run_retention
 from telephony.numbers.directory import NumberDirectory
 from telephony.resources import admin as resources_admin
 from telephony.resources.directory import Directory
@@ -60,6 +61,22 @@ log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 10.0
 """How long running requests may take to end when the node stops."""
+
+DATABASE_SECONDS: Final = 0.5
+"""How often a database that is away is tried: part of the 5 s in which everything goes on again (R35)."""
+
+TELL_SECONDS: Final = 10.0
+"""How often it is told that the start waits."""
+
+REFUSALS: Final = (
+    "authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "permission denied",
+    "unable to open database file",
+)
+"""What PostgreSQL or SQLite says when waiting cannot help. Of a failed connection there is no error code."""
 
 CERTIFICATE_SECONDS: Final = 3600.0
 """How often the certificate is looked at."""
@@ -84,30 +101,48 @@ def run(configuration: Configuration) -> None:
 async def _run(configuration: Configuration) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    assert main is not None
+    serving = False
+
+    def end() -> None:
+        if not serving and not stop.is_set():
+            main.cancel()  # a start may wait for a database that is away, or for another gateway's end
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with gateway(configuration, lost=stop.set):
-        ready()
-        await stop.wait()
-        log.info("gateway.stopping")
+        loop.add_signal_handler(number, end)
+    try:
+        async with gateway(configuration, lost=end):
+            serving = True
+            ready()
+            await stop.wait()
+            log.info("gateway.stopping")
+    except asyncio.CancelledError:
+        log.info("gateway.stopped_before_it_was_ready")
 
 
 @asynccontextmanager
 async def gateway(configuration: Configuration, *, lost: Callable[[], None]) -> AsyncIterator[Gateway]:
     """Run a gateway for the length of a `with` block; `lost` is called when it has to stop by itself.
 
-    Raises ConfigurationError when another gateway has the database, or a key or certificate cannot be used.
+    Waits for a database that is away, and a while for another gateway that has the folder or the database.
+    Raises ConfigurationError when that one stays, or a key or certificate cannot be used.
     """
     configuration.data.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
+    url = configuration.database_url()
     async with AsyncExitStack() as stack:
-        lock = hold(configuration.database_url())
+        seat = await patiently(lambda: take_seat(configuration.data))
+        stack.callback(seat.release)
+        lock = await patiently(lambda: hold(url))
         stack.callback(lock.release)
-        await asyncio.to_thread(migrate, configuration.database_url())
-        store = Store(configuration.database_url())
+        await _migrated(url)
+        store = Store(url)
         store.start()
         stack.push_async_callback(asyncio.to_thread, store.stop)
-        node = await _join(stack, store, alone=lock.alone, lost=lost)
+        taken_over = asyncio.Event()
+        node = await _join(stack, store, seat, alone=lock.alone, lost=lost, taken_over=taken_over)
         master = _master_keys(configuration)
         directory = await Directory(store, master).start()
         stack.push_async_callback(directory.stop)
@@ -170,6 +205,7 @@ async def gateway(configuration: Configuration, *, lost: Callable[[], None]) -> 
         )
         await sms.start()
         stack.push_async_callback(sms.stop)
+        _spawn(stack, _adopt(taken_over, sms, deliverer), "adopt")
         certificates = Certificates(
             Files(configuration.data, configuration.certificate, configuration.certificate_key), clock
         )
@@ -183,6 +219,7 @@ async def gateway(configuration: Configuration, *, lost: Callable[[], None]) -> 
         )
         stack.push_async_callback(server.drain, DRAIN_SECONDS)
         _spawn(stack, watch_loop(), "loop-lag")
+        _spawn(stack, run_retention(store, clock, configuration.retention, asyncio.Event()), "retention")
         _spawn(stack, _renew_certificate(certificates, directory), "certificate")
         health.ready = True
         log.info("gateway.ready", node=node.hex(), port=server.port)
@@ -190,14 +227,81 @@ async def gateway(configuration: Configuration, *, lost: Callable[[], None]) -> 
         health.ready = False
 
 
-async def _join(stack: AsyncExitStack, store: Store, *, alone: bool, lost: Callable[[], None]) -> NodeId:
-    """Register this process, take over what dead ones left, and keep the lease until the end."""
-    node = await store.write(RegisterNode(platform.node()))
+async def _migrated(url: str) -> None:
+    """Bring the database to this program's schema, waiting for one that is away.
+
+    Raises ConfigurationError when waiting cannot help.
+    """
+    told = -TELL_SECONDS
+    while True:
+        try:
+            await asyncio.to_thread(migrate, url)
+        except Unavailable as error:
+            if any(words in error.message for words in REFUSALS):
+                raise ConfigurationError(
+                    f"database: {error.message} Check address, name, user and password"
+                    " (database, database_password)."
+                ) from error
+            if time.monotonic() - told >= TELL_SECONDS:
+                told = time.monotonic()
+                log.warning("gateway.waits", reason=error.message, setting="database")
+        else:
+            return
+        await asyncio.sleep(DATABASE_SECONDS)
+
+
+async def _join(
+    stack: AsyncExitStack,
+    store: Store,
+    seat: Seat,
+    *,
+    alone: bool,
+    lost: Callable[[], None],
+    taken_over: asyncio.Event,
+) -> NodeId:
+    """Register this process, take over what dead ones left, and keep the lease until the end.
+
+    `taken_over` is set whenever work of others becomes this node's later on.
+    """
+    node = await store.write_until_done(RegisterNode(platform.node()))
+    seat.sit(node)
     stack.push_async_callback(_leave, store, node)
-    moved = await store.write(TakeOver(node, alone=alone))
+    if seat.predecessor is not None:
+        await store.write_until_done(EndLease(seat.predecessor))
+    moved = await store.write_until_done(TakeOver(node, alone=alone))
     log.info("gateway.joined", node=node.hex(), taken_over=moved)
-    _spawn(stack, _keep_lease(store, node, lost), "lease")
+
+    def taken(rows: int) -> None:
+        log.warning("gateway.took_over", rows=rows)
+        taken_over.set()
+
+    _spawn(stack, _keep_lease(store, node, taken, lost), "lease")
     return node
+
+
+async def _keep_lease(
+    store: Store, node: NodeId, taken: Callable[[int], None], lost: Callable[[], None]
+) -> None:
+    try:
+        await keep_lease(store, node, taken)
+    except LeaseLost:
+        log.error("gateway.lease_lost")  # another works on what was ours: start again as a new node
+    except Exception:  # whatever it is, others will take this node for dead
+        log.exception("gateway.lease_failed")
+    lost()
+
+
+async def _adopt(taken_over: asyncio.Event, sms: SmsService, deliverer: Deliverer) -> None:
+    """Go on with what became this node's, whenever something did."""
+    while True:
+        await taken_over.wait()
+        taken_over.clear()
+        deliverer.taken_over()
+        try:
+            await sms.adopt()
+        except Unavailable:
+            await asyncio.sleep(DATABASE_SECONDS)
+            taken_over.set()
 
 
 async def _end_deliveries(deliverer: Deliverer) -> None:
@@ -208,19 +312,6 @@ async def _end_deliveries(deliverer: Deliverer) -> None:
 async def _leave(store: Store, node: NodeId) -> None:
     with contextlib.suppress(Unavailable):
         await store.write(EndLease(node))
-
-
-async def _keep_lease(store: Store, node: NodeId, lost: Callable[[], None]) -> None:
-    while True:
-        await asyncio.sleep(RENEW_SECONDS)
-        try:
-            await store.write(RenewLease(node, LEASE_SECONDS))
-        except LeaseLost:
-            log.error("gateway.lease_lost")  # another works on what was ours: start again as a new node
-            lost()
-            return
-        except Unavailable:
-            continue  # five tries in a lease; the store says what is wrong
 
 
 def _master_keys(configuration: Configuration) -> MasterKeys:

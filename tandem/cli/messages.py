@@ -12,7 +12,8 @@ from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, fail, folder, told
-from tandem.cli.show import message_table, print_message
+from tandem.cli.show import clock_time, message_table, print_message
+from telephony.kernel.clock import to_iso
 
 API_VERSION: Final = "2021-03-07"
 
@@ -107,6 +108,8 @@ def links(data: Data = None) -> None:
     for name in names:
         table.add_column(name)
     for link in found:
+        since = link["bound_since"]
+        link["bound_since"] = "" if since is None else clock_time(to_iso(since))
         table.add_row(*(str(link[name]) for name in names))
     Console().print(table)
 

@@ -22,6 +22,7 @@ from telephony.kernel.http.outbound_addresses import OutboundSettings
 from telephony.kernel.http.settings import HttpSettings
 from telephony.kernel.log import LogSettings
 from telephony.kernel.secret import Secret
+from telephony.kernel.store.retention import RetentionSettings
 
 DATABASE_FILE: Final = "tandem.db"
 MASTER_KEY_FILE: Final = "master-key"
@@ -70,6 +71,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     events: EventSettings = EventSettings()
     outbound: OutboundSettings = OutboundSettings()
     sms: SmsSettings = SmsSettings()
+    retention: RetentionSettings = RetentionSettings()
     carriers: dict[str, Carrier] = {}
     """Carriers by name. None: the simulated one."""
     simulated: SimulatedCarrier = SimulatedCarrier()

@@ -43,7 +43,7 @@ class Postgres:
         self.data = folder / "data"
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self._settings = SETTINGS | settings
+        self._settings = {**SETTINGS, **settings}
         self._made = 0
         _run(
             "initdb",
@@ -99,13 +99,13 @@ class Postgres:
         self._made += 1
         name = f"test_{self._made}"
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} STRATEGY FILE_COPY")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
         return name
 
     def drop(self, name: str) -> None:
         """Drop a database, whoever is connected."""
         with self.connect() as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[call-overload]
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def disconnect_all(self, database: str) -> int:
         """Break every connection to a database, as an administrator does; return how many there were."""

@@ -48,7 +48,7 @@ class Databases:
         self.server.disconnect_all(name)
         with self.server.connect(name) as connection:
             for table in reversed(metadata.sorted_tables):
-                connection.execute(f"DELETE FROM {table.name}")  # type: ignore[call-overload]
+                connection.execute(f"DELETE FROM {table.name}")
         self._free.append(name)
 
 

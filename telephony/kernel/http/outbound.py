@@ -42,7 +42,7 @@ MAX_PREPARED: Final = 4096
 
 USER_AGENT: Final = "Tandem-Gateway"
 
-_REFUSED: Final = "The URL leads to an address or port that is not permitted."
+_REFUSED: Final = "The URL leads to an address or port that is not permitted (see outbound.allow)."
 
 _AddrInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]
 

@@ -16,7 +16,7 @@ class Job(Protocol[T_co]):
     `with tx.begin_nested():`, since PostgreSQL takes nothing more after an error until something is undone.
     """
 
-    def __call__(self, tx: Connection) -> T_co:
+    def __call__(self, tx: Connection, /) -> T_co:
         """Do the work; whatever is raised undoes this job alone and goes to whoever asked."""
         ...
 

@@ -5,11 +5,15 @@ lease is the node's, on the database's clock. A node whose lease ran out is dead
 takes its work over, in one transaction, and raises each row's `version`, so that a node that only slept loses
 every compare-and-set it still had in mind. Such a node learns it from `RenewLease`, which raises LeaseLost.
 
+What such a node wrote while it did not know yet stands under an id that is settled already, and is taken over
+as well.
+
 SQLite allows one gateway: `hold` takes a lock on the file beside the database, and whoever has it may take
 over from every other node at once.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import time
@@ -19,7 +23,21 @@ from pathlib import Path
 from typing import Final, NoReturn, cast
 
 import structlog
-from sqlalchemy import Connection, Table, delete, insert, make_url, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    delete,
+    exists,
+    insert,
+    make_url,
+    not_,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from telephony.kernel.clock import SECOND
 from telephony.kernel.errors import ConfigurationError, NodeError, Unavailable
@@ -60,9 +78,19 @@ def work_tables() -> tuple[Table, ...]:
 
 
 def expired_nodes(tx: Connection) -> list[NodeId]:
-    """Return the nodes whose lease ran out and whose work nobody took over yet."""
-    query = select(nodes.c.id).where(nodes.c.lease_until > SETTLED, nodes.c.lease_until <= database_now(tx))
+    """Return the nodes whose lease ran out and whose work, or the rest of it, nobody took over yet."""
+    query = select(nodes.c.id).where(_dead(database_now(tx)))
     return [NodeId(found) for found in tx.execute(query.order_by(nodes.c.id)).scalars()]
+
+
+def _dead(now: int) -> ColumnElement[bool]:
+    return or_(and_(nodes.c.lease_until > SETTLED, nodes.c.lease_until <= now), _left_something())
+
+
+def _left_something() -> ColumnElement[bool]:
+    """A node that was taken for dead, and accepted work before it noticed, or whose last commit came late."""
+    left = [exists().where(table.c.node == nodes.c.id) for table in work_tables()]
+    return and_(nodes.c.lease_until == SETTLED, or_(*left))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +151,11 @@ class TakeOver:
     def __call__(self, tx: Connection) -> int:
         # A row lock each, so that of two survivors one takes a dead node's work, and the dead node's own late
         # renewal comes either before (it lives) or after (it learns that it lost).
-        dead = select(nodes.c.id).where(nodes.c.id != self.node, nodes.c.lease_until > SETTLED)
-        if not self.alone:
-            dead = dead.where(nodes.c.lease_until <= database_now(tx))
-        found = list(tx.execute(dead.order_by(nodes.c.id).with_for_update(skip_locked=True)).scalars())
+        which = (
+            or_(nodes.c.lease_until > SETTLED, _left_something()) if self.alone else _dead(database_now(tx))
+        )
+        dead = select(nodes.c.id).where(nodes.c.id != self.node, which).order_by(nodes.c.id)
+        found = list(tx.execute(dead.with_for_update(skip_locked=True, of=nodes)).scalars())
         if not found:
             return 0
         moved = 0
@@ -148,7 +177,9 @@ class PurgeNodes:
 
     def __call__(self, tx: Connection) -> int:
         return tx.execute(
-            delete(nodes).where(nodes.c.lease_until == SETTLED, nodes.c.started < self.before)
+            delete(nodes).where(
+                nodes.c.lease_until == SETTLED, nodes.c.started < self.before, not_(_left_something())
+            )
         ).rowcount
 
 
@@ -188,17 +219,20 @@ class Hold:
             self._descriptor = None
 
 
-def hold(url: str) -> Hold:
-    """Take the right to be the gateway of the database at `url`.
+class Occupied(ConfigurationError):
+    """Another process has what one alone may have; it may end soon."""
 
-    SQLite: locks `FILE.lock` beside the database; the system drops the lock with the process, however it
-    dies. PostgreSQL: nothing to take, leases do it. Raises ConfigurationError when another gateway has it, or
-    when the folder takes no file.
+    def __init__(self, message: str, process: int | None) -> None:
+        super().__init__(message)
+        self.process = process
+        """Its id, when it says so."""
+
+
+def lock(path: Path) -> int:
+    """Lock a file and return its descriptor; the system drops the lock with the process, however it dies.
+
+    Raises Occupied when another process has it, ConfigurationError when the folder takes no file.
     """
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
-        return Hold(None)
-    path = Path(f"{parsed.database}.lock")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -208,9 +242,37 @@ def hold(url: str) -> Hold:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        holder = os.pread(descriptor, 20, 0).split(b"\n")[0]
         os.close(descriptor)
-        raise ConfigurationError(
+        process = int(holder) if holder.isdigit() else None
+        raise Occupied(f"Another process has {path}.", process) from error
+    return descriptor
+
+
+def sign_lock(descriptor: int, *more: str) -> None:
+    """Write who has a lock into its file, for those who wait, and `more` lines; a full disk is no error."""
+    with contextlib.suppress(OSError):
+        lines = "\n".join((str(os.getpid()), *more, "")).encode()
+        os.pwrite(descriptor, lines, 0)
+        os.ftruncate(descriptor, len(lines))
+
+
+def hold(url: str) -> Hold:
+    """Take the right to be the gateway of the database at `url`.
+
+    SQLite: locks `FILE.lock` beside the database. PostgreSQL: nothing to take, leases do it. Raises Occupied
+    when another gateway has it, ConfigurationError when the folder takes no file.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
+        return Hold(None)
+    try:
+        descriptor = lock(Path(f"{parsed.database}.lock"))
+    except Occupied as error:
+        raise Occupied(
             f"Another gateway works on {parsed.database}. SQLite allows one: stop the other, give this one a"
-            " data folder of its own, or use PostgreSQL for both."
+            " data folder of its own, or use PostgreSQL for both.",
+            error.process,
         ) from error
+    sign_lock(descriptor)
     return Hold(descriptor)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from telephony.kernel.errors import Unavailable
-from telephony.kernel.store.engine import check_transaction, is_away, say
+from telephony.kernel.store.engine import is_away, say
 from telephony.kernel.store.group import GroupLost, Outcome, Waiting, in_order, run_group
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,6 @@ class Writer:
         if all(error is not None for _, _, error in outcomes):
             transaction.rollback()
             return outcomes
-        check_transaction(tx)
         transaction.commit()
         self.groups += 1
         return outcomes

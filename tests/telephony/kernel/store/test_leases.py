@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from telephony.kernel.store import Store, leases
 from telephony.kernel.store.leases import (
     EndLease,
     LeaseLost,
+    Occupied,
     PurgeNodes,
     RegisterNode,
     RenewLease,
@@ -119,6 +121,19 @@ async def test_a_node_that_was_taken_over_learns_it(store: Store) -> None:
         await store.write(RenewLease(NodeId(b"?" * 16)))
 
 
+async def test_what_a_node_wrote_after_it_was_taken_for_dead_is_taken_over_too(store: Store) -> None:
+    slept = await store.write(RegisterNode("slept", seconds=0))
+    heir = await store.write(RegisterNode("heir"))
+    assert await store.write(TakeOver(heir)) == 0
+    await store.write(Work(slept, 1))
+    assert await store.read(expired_nodes) == [slept]
+    assert await store.write(PurgeNodes(await store.read(database_now) + HOUR)) == 0
+    assert await store.write(TakeOver(heir)) == 1
+    assert await store.read(expired_nodes) == []
+    await store.write(Work(slept, 2))
+    assert await store.write(TakeOver(heir, alone=True)) == 1
+
+
 async def test_a_node_that_stops_in_order_leaves_its_work_at_once(store: Store) -> None:
     leaves = await store.write(RegisterNode("leaves"))
     heir = await store.write(RegisterNode("heir"))
@@ -184,8 +199,9 @@ def test_a_second_gateway_on_one_sqlite_file_is_refused_in_words(tmp_path: Path)
     url = f"sqlite:///{tmp_path}/tandem.db"
     first = hold(url)
     assert first.alone
-    with pytest.raises(ConfigurationError, match=r"Another gateway works on .*tandem\.db"):
+    with pytest.raises(Occupied, match=r"Another gateway works on .*tandem\.db") as refused:
         hold(url)
+    assert refused.value.process == os.getpid()
     first.release()
     first.release()
     second = hold(url)

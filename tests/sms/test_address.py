@@ -1,0 +1,57 @@
+"""Numbers as SMPP addresses."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms.address import Address, address, number
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("+14255550199", Address("14255550199", 1, 1)),
+        ("12345", Address("12345", 3, 0)),
+        ("Tandem", Address("Tandem", 5, 0)),
+        ("7-Eleven", Address("7-Eleven", 5, 0)),
+        ("²³", Address("²³", 5, 0)),
+    ],
+)
+def test_a_sender_gets_its_type_and_plan(text: str, expected: Address) -> None:
+    assert address(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("digits", "ton", "expected"),
+    [
+        ("14255550199", 1, "+14255550199"),
+        ("+14255550199", 1, "+14255550199"),
+        ("0014255550199", 0, "+14255550199"),
+        ("0014255550199", 1, "+14255550199"),
+        ("14255550199", 0, "+14255550199"),
+        ("12345678", 0, "12345678"),
+        ("12345", 3, "12345"),
+        ("12345", 1, "12345"),
+        ("Tandem", 5, "Tandem"),
+        ("00Seven", 5, "00Seven"),
+        ("+Plus", 5, "+Plus"),
+        ("00", 0, "00"),
+        ("", 1, ""),
+        ("04255550199", 2, "04255550199"),
+    ],
+)
+def test_an_inbound_address_is_e164_where_it_can_be_told(digits: str, ton: int, expected: str) -> None:
+    assert number(digits, ton) == expected
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{8,14}", fullmatch=True))
+def test_a_number_comes_back_as_it_went(e164: str) -> None:
+    sent = address(e164)
+    assert number(sent.digits, sent.ton) == e164
+
+
+@given(st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=20), st.integers(0, 255))
+def test_any_address_means_something_that_fits_its_column(digits: str, ton: int) -> None:
+    assert len(number(digits, ton)) <= 32

@@ -1,0 +1,48 @@
+"""The life of a message."""
+
+import pytest
+
+from sms.states import INBOUND, OUTBOUND, MessageEvent, MessageState
+from telephony.kernel.states import IllegalTransition
+
+pytestmark = pytest.mark.unit
+
+S, E = MessageState, MessageEvent
+
+
+def test_a_message_is_delivered_by_way_of_every_state() -> None:
+    state = OUTBOUND.initial
+    for event, expected in [(E.CLAIM, S.SUBMITTING), (E.SUBMIT, S.SUBMITTED), (E.DELIVER, S.DELIVERED)]:
+        state = OUTBOUND.fire(state, event)
+        assert state is expected
+    assert state in OUTBOUND.final
+
+
+def test_what_was_claimed_and_not_sent_waits_again() -> None:
+    assert OUTBOUND.fire(S.SUBMITTING, E.RELEASE) is S.ACCEPTED
+
+
+@pytest.mark.parametrize("state", [S.ACCEPTED, S.SUBMITTING, S.SUBMITTED])
+def test_validity_runs_out_in_every_state_but_the_last_ones(state: MessageState) -> None:
+    assert OUTBOUND.fire(state, E.EXPIRE) is S.EXPIRED
+
+
+def test_nothing_happens_after_the_end() -> None:
+    assert OUTBOUND.final == {S.DELIVERED, S.FAILED, S.EXPIRED, S.UNREPORTED}
+    for state in OUTBOUND.final:
+        assert not [event for event in MessageEvent if OUTBOUND.allows(state, event)]
+
+
+def test_a_receipt_does_not_end_what_was_not_submitted() -> None:
+    with pytest.raises(IllegalTransition):
+        OUTBOUND.fire(S.ACCEPTED, E.DELIVER)
+
+
+def test_an_event_leads_to_one_state_wherever_it_comes_from() -> None:
+    for event in MessageEvent:
+        assert len({new for (_, happened), new in OUTBOUND.table.items() if happened is event}) == 1
+
+
+def test_an_inbound_message_is_over_when_it_is_kept() -> None:
+    assert INBOUND.initial is S.RECEIVED
+    assert not INBOUND.table
