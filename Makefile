@@ -28,7 +28,7 @@ check: ## format, lint, types, import contracts, locks
 promises: ## run the promises at full scale and write docs/promises.md
 	@scripts/environment.sh dev
 	@scripts/debian-packages.sh
-	@TANDEM_PROMISES=full $(PYTHON_HERE) -m pytest $(ARGS)
+	@$(PYTHON_HERE) -m tests.promises $(ARGS)
 
 bench: ## measure
 	@scripts/environment.sh dev

@@ -44,7 +44,7 @@ _BY_CODE: Final[dict[int, tuple[str, ReceiptState]]] = {
 }
 """SMPP 3.4 §5.2.28, message_state."""
 
-_TEXT_ID: Final = re.compile(rb"\bid:[ ]*([^\s\0]{1,64})", re.IGNORECASE)
+_TEXT_ID: Final = re.compile(rb"\bid:[ ]*(?!sub:|stat:)([^\s\0]{1,64})", re.IGNORECASE)
 _TEXT_STAT: Final = re.compile(rb"\bstat:[ ]*([A-Z]{6,10})", re.IGNORECASE)
 _TEXT_ERROR: Final = re.compile(rb"\berr:[ ]*([0-9A-Z]{1,8})", re.IGNORECASE)
 _HEX: Final = re.compile(r"[0-9a-f]+")

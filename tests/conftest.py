@@ -13,6 +13,8 @@ from tests.support import postgres as postgresql
 from tests.support import stores
 from tests.support.scale import full_scale
 
+pytest_plugins = ["tests.support.promises"]
+
 CATEGORIES: Final = frozenset({"unit", "wire", "peer", "soak", "ui"})
 
 BUDGET_SECONDS: Final = 150.0

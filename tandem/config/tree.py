@@ -70,8 +70,8 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     log: LogSettings = LogSettings()
     events: EventSettings = EventSettings()
     outbound: OutboundSettings = OutboundSettings()
-    sms: SmsSettings = SmsSettings()
     retention: RetentionSettings = RetentionSettings()
+    sms: SmsSettings = SmsSettings()
     carriers: dict[str, Carrier] = {}
     """Carriers by name. None: the simulated one."""
     simulated: SimulatedCarrier = SimulatedCarrier()

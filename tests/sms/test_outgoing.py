@@ -76,11 +76,9 @@ def test_a_part_on_the_wire_asks_for_a_receipt_and_joins_its_others() -> None:
     pdus = [submit_sm(outgoing.take()) for _ in range(outgoing.ready)]
     assert {pdu.registered_delivery for pdu in pdus} == {1}
     assert {pdu.esm_class for pdu in pdus} == {0x40}
-    assert [(pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi) for pdu in pdus][0] == (
-        "14255550199",
-        1,
-        1,
-    )
+    assert {(pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi) for pdu in pdus} == {
+        ("14255550199", 1, 1)
+    }
     decoded = [decode(pdu.short_message, pdu.data_coding, True) for pdu in pdus]
     assert "".join(one.text for one in decoded) == "Grüße, €uro! " * 20
     assert len({one.concat.reference for one in decoded if one.concat is not None}) == 1

@@ -281,7 +281,8 @@ async def settled(condition: Callable[[], bool]) -> None:
 
 def receipt(remote_id: str, state: str = "DELIVRD", error: str = "000", **fields: Any) -> DeliverSm:
     """Return a receipt in the text form of Appendix B."""
-    text = f"id:{remote_id} sub:001 dlvrd:001 submit date:2601011200 done date:2601011201 stat:{state} err:{error} text:Hi"
+    dates = "submit date:2601011200 done date:2601011201"
+    text = f"id:{remote_id} sub:001 dlvrd:001 {dates} stat:{state} err:{error} text:Hi"
     return DeliverSm(
         source_addr_ton=1,
         source_addr_npi=1,

@@ -203,9 +203,9 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 
 def test_a_secret_can_be_in_a_file_beside_the_configuration_or_in_a_variable() -> None:
-    Path("pw").write_text("from-file\n")
-    assert password(ACME + 'password = "file:pw"') == Secret("from-file")
-    assert password(ACME + 'password = "env:PW"', {"PW": "from-env"}) == Secret("from-env")
+    Path("pw").write_text("in-file\n")
+    assert password(ACME + 'password = "file:pw"') == Secret("in-file")
+    assert password(ACME + 'password = "env:PW"', {"PW": "in-env"}) == Secret("in-env")
     assert password(ACME + 'password = "plain"') == Secret("plain")
 
 

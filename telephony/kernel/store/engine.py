@@ -83,7 +83,9 @@ def open_engine(url: str, *, connections: int = 4) -> Engine:
     """Return an engine for `url` with at most `connections`; opens none yet."""
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, connections)
-    return create_engine(url, pool_size=connections, max_overflow=0, connect_args=_POSTGRESQL)
+    return create_engine(
+        url, pool_size=connections, max_overflow=0, connect_args=_POSTGRESQL, hide_parameters=True
+    )
 
 
 def is_away(error: BaseException) -> bool:
@@ -153,6 +155,7 @@ def _sqlite(url: str, connections: int) -> Engine:
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
+        hide_parameters=True,  # an error's text goes to the log; what people wrote and keys must not
         connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
     )
 

@@ -281,12 +281,12 @@ async def test_a_wrong_password_is_told_and_tried_again(house: House) -> None:
     await house.ours.until(lambda: house.ours.named("link_bound"))
 
 
-async def test_a_password_that_does_not_fit_is_told_without_being_shown(house: House) -> None:
-    link = await house.open(bound=False, password=Secret("much-too-long"))
+async def test_a_setting_that_does_not_fit_is_told(house: House) -> None:
+    link = await house.open(bound=False, system_type="much-too-long-a-type")
     async with asyncio.timeout(5):
         while link.status().reconnects < 2:
             await asyncio.sleep(0)
-    assert "password: 13 characters, at most 8 fit" in link.status().last_error
+    assert "system_type: 20 characters, at most 12 fit" in link.status().last_error
 
 
 async def test_pauses_double_with_jitter_up_to_the_longest() -> None:
