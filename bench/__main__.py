@@ -1,6 +1,7 @@
-"""`python -m bench [NAME …]`: run the measurements and print their tables. None of them is a test."""
+"""`python -m bench [NAME [OPTION …]]`: measure, and print tables. None of it is a test."""
 
 import importlib
+import os
 import platform
 import sys
 from pathlib import Path
@@ -8,13 +9,18 @@ from pathlib import Path
 NAMES = ("store", "sms")
 
 
-def main(names: list[str]) -> None:
-    """Run the named measurements, or all."""
+def main(arguments: list[str]) -> None:
+    """Run one measurement with its options, or all."""
     facts = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in facts if "model name" in line), "?")
-    print(f"{platform.machine()}, {model}, Python {platform.python_version()}, Linux {platform.release()}\n")
-    for name in names or NAMES:
-        importlib.import_module(f"bench.{name}").main()
+    load = os.getloadavg()[0]
+    print(
+        f"{platform.machine()}, {os.cpu_count()} × {model}, Python {platform.python_version()}, "
+        f"Linux {platform.release()}; load before: {load:.1f}\n",
+        flush=True,
+    )
+    for name in arguments[:1] or NAMES:
+        importlib.import_module(f"bench.{name}").main(arguments[1:])
 
 
 if __name__ == "__main__":

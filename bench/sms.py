@@ -1,191 +1,163 @@
-"""Text messages through a whole node: HTTPS in, SMPP out, receipts back, one webhook call each.
+"""Text messages through a whole node, and through Kannel, side by side in one run.
 
-Rate is what was accepted and what was over a second; CPU is the gateway's alone, read from /proc. The load
-generator repeats one signed request a second over keep-alive connections, so that it costs little; it, the
-carrier and the webhooks' sink share the machine's cores with the gateway.
+    python -m bench sms [--messages 20000] [--rounds 2] [--only kannel|tandem|batches|https]
+
+HTTP in, submit_sm to the simulated carrier in a process of its own, a receipt for each message, one HTTP
+callback for each to a sink; window 100, 32 keep-alive connections, one recipient a request. Kannel has its
+file store; Tandem authenticates each request, checks and routes it, and answers once it is on disk
+(synchronous=FULL). Rounds alternate, so that whatever else the machine does disturbs both; read ratios.
+
+Rates: requests accepted, and messages over (callback received), a second. CPU: microseconds a message of all
+processes of the gateway (Kannel: bearerbox and smsbox; Tandem: gateway and supervisor), read from /proc, and
+beside it what the simulated carrier, the generator and the sink took of the same cores.
 """
 
-import asyncio
-import json
-import multiprocessing
-import os
-import ssl
+import argparse
 import tempfile
-import time
 from base64 import b64decode
-from multiprocessing.sharedctypes import Synchronized
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
+from typing import Final
 
-import uvloop
+from bench import kannel, load
+from bench.processes import carrier_counts
+from bench.run import Figures, Under, measure
+from bench.sink import sink
+from tests.support.kannel import missing
+from tests.support.node import free_ports, node
 
-from telephony.kernel.clock import SystemClock
-from telephony.kernel.http.signature import sign
-from tests.support.node import Node, free_ports, node
-
-CONNECTIONS = 32
-TARGET = "/sms?api-version=2021-03-07"
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def main() -> None:
-    """Print the table."""
-    rows = [
-        ("one recipient a request, no webhook", measure(20_000, 1, webhook=False)),
-        ("one recipient a request, a webhook call each", measure(20_000, 1, webhook=True)),
-        ("100 recipients a request, no webhook", measure(100_000, 100, webhook=False)),
-        ("100 recipients a request, a webhook call each", measure(50_000, 100, webhook=True)),
-    ]
-    print("| HTTPS in, SMPP out, receipts back | accepted/s | over/s | gateway CPU, µs a message |")
-    print("|---|---|---|---|")
-    for name, (accepted, over, cpu) in rows:
-        print(f"| {name} | {accepted:,.0f} | {over:,.0f} | {cpu:.0f} |")
-    print()
+TEXT: Final = "Your code is 123456. It is good for ten minutes."
+NUMBER: Final = "+14255550100"
+TARGET: Final = "/sms?api-version=2021-03-07"
+SETTINGS: Final = (
+    "log.level=warning",
+    "http.rate=1000000",
+    "http.burst=1000000",
+    "sms.max_backlog=1000000",
+    "simulated.journal=",
+)
+"""Nothing but what would refuse a load on purpose is set; the rest are the defaults."""
 
 
-def measure(messages: int, recipients: int, *, webhook: bool) -> tuple[float, float, float]:
-    """Return accepted a second, over a second, and µs of the gateway's CPU a message."""
-    (sink_port,) = free_ports(1)
-    with tempfile.TemporaryDirectory() as folder, sink(sink_port) as calls:
-        settings = ("log.level=warning", "http.rate=1000000", "http.burst=1000000", "simulated.journal=")
-        with node(Path(folder) / "var", *settings, f"outbound.allow=127.0.0.1:{sink_port}") as running:
-            if webhook:
-                running.admin(
-                    f"/admin/resources/{running.resource()}/subscriptions",
-                    "POST",
-                    {"name": "sink", "url": f"http://127.0.0.1:{sink_port}/", "schema": "cloudevents"},
-                )
-            running.wait_for_output("Tandem is ready")
-            gateway = running.children()["gateway"]
-            cpu, begun = cpu_seconds(gateway), time.monotonic()
-            spawn(load, running.port, connection(running), running.number, messages // recipients, recipients)
-            accepted = time.monotonic() - begun
-            wait_until_over(running, messages, calls if webhook else None)
-            over = time.monotonic() - begun
-            used = cpu_seconds(gateway) - cpu
-    return messages / accepted, messages / over, used / messages * 1e6
-
-
-def wait_until_over(running: Node, messages: int, called: "Synchronized[int] | None") -> None:
-    """Wait until every receipt is acknowledged, and every event delivered if there are any."""
-    until = time.monotonic() + 300
-    while True:
-        counts = running.carrier_counts()
-        if counts["answered"] >= messages and (called is None or called.value >= messages):
-            return
-        assert time.monotonic() < until, counts
-        time.sleep(0.05)
-
-
-def connection(running: Node) -> tuple[bytes, str]:
-    """Return the access key and the authority."""
-    return b64decode(running.connection_string.rpartition("accesskey=")[2]), str(running.ca)
-
-
-def load(port: int, credentials: tuple[bytes, str], number: str, requests: int, recipients: int) -> None:
-    """Send `requests` over all connections; run in a process of its own."""
-    uvloop.run(_load(port, credentials, number, requests, recipients))
-
-
-async def _load(
-    port: int, credentials: tuple[bytes, str], number: str, requests: int, recipients: int
-) -> None:
-    key, authority_file = credentials
-    context = ssl.create_default_context(cafile=authority_file)
-    body = json.dumps(
-        {
-            "from": number,
-            "smsRecipients": [{"to": f"+1206556{index:04d}"} for index in range(recipients)],
-            "message": "Your code is 123456. It is good for ten minutes.",
-            "smsSendOptions": {"enableDeliveryReport": True},
-        }
-    ).encode()
-    signed: dict[int, bytes] = {}
-
-    def request() -> bytes:
-        second = int(time.time())
-        if second not in signed:
-            headers = sign(
-                "POST", TARGET, host=f"127.0.0.1:{port}", body=body, key=key, now=SystemClock().now()
+@contextmanager
+def tandem(
+    recipients: int = 1, *, https: bool = False, callbacks: bool = True
+) -> Iterator[tuple[Under, load.Signed]]:
+    """Run a node, and return it with the request that is repeated."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        endpoint = stack.enter_context(sink()) if callbacks else None
+        (plain,) = free_ports(1)
+        settings = [*SETTINGS, f"http.plain=127.0.0.1:{plain}"]
+        if endpoint is not None:
+            settings.append(f"outbound.allow=127.0.0.1:{endpoint.port}")
+        running = stack.enter_context(node(folder / "var", *settings))
+        running.wait_for_output("Tandem is ready")
+        if endpoint is not None:
+            running.admin(
+                f"/admin/resources/{running.resource()}/subscriptions",
+                "POST",
+                {"name": "sink", "url": f"http://127.0.0.1:{endpoint.port}/", "schema": "cloudevents"},
             )
-            lines = [f"POST {TARGET} HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Content-Length: {len(body)}"]
-            lines += [
-                "Content-Type: application/json",
-                *(f"{name}: {value}" for name, value in headers.items()),
-            ]
-            signed[second] = "\r\n".join([*lines, "", ""]).encode() + body
-        return signed[second]
-
-    left = iter(range(requests))
-
-    async def client() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-        for _ in left:
-            writer.write(request())
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 202"), head
-            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
-        writer.close()
-
-    await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
+        assert running.process is not None
+        children = running.children()
+        key = b64decode(running.connection_string.rpartition("accesskey=")[2])
+        yield (
+            Under(
+                running.port if https else plain,
+                [children["gateway"], running.process.pid],
+                children["simulated-carrier"],
+                lambda: carrier_counts(running.control_port),
+                endpoint,
+                str(running.ca) if https else None,
+            ),
+            load.Signed(TARGET, running.authority, key, load.sms_body(NUMBER, TEXT, recipients)),
+        )
 
 
-class sink:  # noqa: N801 - used as a context manager
-    """A webhook endpoint in a process of its own that says 200 to everything."""
-
-    def __init__(self, port: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._calls = context.Value("q", 0, lock=False)
-        self._process = context.Process(target=_sink, args=(port, self._calls), daemon=True)
-
-    def __enter__(self) -> "Synchronized[int]":
-        self._process.start()
-        return self._calls
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.join()
+def one_tandem(messages: int, recipients: int = 1, *, https: bool = False, callbacks: bool = True) -> Figures:
+    """Measure one fresh node."""
+    with tandem(recipients, https=https, callbacks=callbacks) as (under, requests):
+        return measure(under, requests, messages, recipients)
 
 
-def _sink(port: int, calls: "Synchronized[int]") -> None:
-    class Protocol(asyncio.Protocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self.transport = transport
-            self.rest = b""
-
-        def data_received(self, data: bytes) -> None:
-            self.rest += data
-            while (end := self.rest.find(b"\r\n\r\n")) >= 0:
-                head = self.rest[:end].lower()
-                length = int((head + b"\r\n").partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
-                if len(self.rest) < end + 4 + length:
-                    return
-                self.rest = self.rest[end + 4 + length :]
-                calls.value += 1
-                self.transport.write(  # type: ignore[attr-defined]
-                    b"HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nContent-Length: 0\r\n\r\n"
-                )
-
-    async def serve() -> None:
-        server = await asyncio.get_running_loop().create_server(Protocol, "127.0.0.1", port)
-        await server.serve_forever()
-
-    uvloop.run(serve())
+def one_kannel(messages: int) -> Figures:
+    """Measure one fresh Kannel."""
+    with kannel.under_load(TEXT, NUMBER) as (under, requests):
+        return measure(under, requests, messages)
 
 
-def spawn(function: object, *arguments: object) -> None:
-    """Run a function in a process of its own, to its end."""
-    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)  # type: ignore[arg-type]
-    process.start()
-    process.join()
-    assert process.exitcode == 0
+HEAD: Final = """\
+| HTTP in, SMPP out, receipts back | accepted/s | over/s | CPU, µs a message | carrier | generator | sink |
+|---|---|---|---|---|---|---|"""
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def line(name: str, figures: Figures) -> str:
+    """Return a line of the table."""
+    beside = (figures.carrier, figures.generator, figures.sink)
+    return (
+        f"| {name} | {figures.accepted_rate:,.0f} | {figures.over_rate:,.0f} | "
+        f"{figures.micro(figures.cpu):.0f} | "
+        + " | ".join(f"{figures.micro(each):.0f}" for each in beside)
+        + " |"
+    )
+
+
+def compare(messages: int, rounds: int) -> None:
+    """Print Kannel and Tandem, alternating, and what Tandem is of Kannel."""
+    found: list[tuple[Figures, Figures]] = []
+    for number in range(1, rounds + 1):
+        peer = one_kannel(messages)
+        print(line(f"Kannel, file store, http ({number})", peer), flush=True)
+        ours = one_tandem(messages)
+        print(line(f"Tandem, http ({number})", ours), flush=True)
+        found.append((peer, ours))
+
+    def ratio(of: Sequence[float]) -> str:
+        return f"{median(of):.2f}"
+
+    print(
+        f"| **Tandem / Kannel**, median of {rounds} | "
+        f"**{ratio([ours.accepted_rate / peer.accepted_rate for peer, ours in found])}** | "
+        f"**{ratio([ours.over_rate / peer.over_rate for peer, ours in found])}** | "
+        f"**{ratio([ours.cpu / peer.cpu for peer, ours in found])}** | | | |"
+    )
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        "python -m bench sms", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--only", choices=("kannel", "tandem", "compare", "batches", "https"))
+    asked = parser.parse_args(arguments)
+    print(HEAD, flush=True)
+    if asked.only == "tandem":
+        for number in range(1, asked.rounds + 1):
+            print(line(f"Tandem, http ({number})", one_tandem(asked.messages)), flush=True)
+        return
+    if asked.only in (None, "compare", "kannel"):
+        if missing():
+            print("| Kannel is not installed (debian-packages.txt): left out | | | | | | |")
+        elif asked.only == "kannel":
+            print(line("Kannel, file store, http", one_kannel(asked.messages)))
+        else:
+            compare(asked.messages, asked.rounds)
+    if asked.only in (None, "https"):
+        print(line("Tandem, https", one_tandem(asked.messages, https=True)), flush=True)
+    if asked.only in (None, "batches"):
+        for recipients in (10, 100):
+            for callbacks in (True, False):
+                name = f"Tandem, http, {recipients} recipients a request"
+                figures = one_tandem(max(asked.messages, 50_000), recipients, callbacks=callbacks)
+                print(line(name + ("" if callbacks else ", no callbacks"), figures), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    import sys
+
+    main(sys.argv[1:])

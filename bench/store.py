@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -163,7 +164,7 @@ def databases(url: str | None) -> Iterator[list[tuple[str, str]]]:
         yield found
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -171,20 +172,20 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20_000)
     parser.add_argument("--busy", action="store_true", help="keep the event loop at work all the time")
     parser.add_argument("--postgresql", metavar="URL", help="SQLAlchemy's URL of an empty database")
-    arguments = parser.parse_args()
+    asked = parser.parse_args(arguments)
     table = Table("database", "jobs", "jobs/s", "CPU µs/job", "jobs/group", title="store")
-    with databases(arguments.postgresql) as found:
+    with databases(asked.postgresql) as found:
         for name, url in found:
-            for result in uvloop.run(run(url, name, arguments.jobs, busy=arguments.busy)):
+            for result in uvloop.run(run(url, name, arguments.jobs, busy=asked.busy)):
                 table.add_row(
                     result.database,
                     result.how,
                     f"{result.jobs / result.seconds:,.0f}",
-                    "" if arguments.busy else f"{result.cpu / result.jobs * 1e6:.1f}",
+                    "" if asked.busy else f"{result.cpu / result.jobs * 1e6:.1f}",
                     f"{result.jobs / max(1, result.groups):.0f}",
                 )
     Console().print(table)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

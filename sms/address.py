@@ -1,10 +1,12 @@
 """How a number stands in an SMPP address: digits, type of number, plan (SMPP 3.4 §5.2.5, §5.2.6)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from sms.smpp.constants import Npi, Ton
+from carriers.model.addressing import AddressForm, Addressing
+from sms.smpp.constants import Ton
 from telephony.kernel.e164 import parse_e164
 
 NATIONAL_OR_SHORT: Final = 8
@@ -20,14 +22,37 @@ class Address:
     npi: int
 
 
-@lru_cache(maxsize=10_000)
-def address(number: str) -> Address:
-    """Return the address of a number in E.164, a short code or an alphanumeric sender."""
-    if number.startswith("+"):
-        return Address(number[1:], int(Ton.INTERNATIONAL), int(Npi.E164))
-    if number.isascii() and number.isdigit():
-        return Address(number, int(Ton.NETWORK_SPECIFIC), int(Npi.UNKNOWN))
-    return Address(number, int(Ton.ALPHANUMERIC), int(Npi.UNKNOWN))
+class Addresses:
+    """Numbers as one carrier wants them written. Remembers what it was asked."""
+
+    def __init__(self, forms: Addressing) -> None:
+        self._forms = forms
+        self.source: Final[Callable[[str], Address]] = lru_cache(maxsize=10_000)(self._source)
+        """Return the address of a sender: a number in E.164, a short code or a name."""
+        self.destination: Final[Callable[[str], Address]] = lru_cache(maxsize=10_000)(self._destination)
+        """Return the address of a recipient."""
+
+    def _source(self, number: str) -> Address:
+        if number.startswith("+"):
+            return _written(number, self._forms.e164)
+        if number.isascii() and number.isdigit():
+            return _written(number, self._forms.short_code)
+        return _written(number, self._forms.alphanumeric)
+
+    def _destination(self, number: str) -> Address:
+        return _written(number, self._forms.destination) if number.startswith("+") else self._source(number)
+
+
+def _written(number: str, form: AddressForm) -> Address:
+    digits = number[1:] if number.startswith("+") and not form.plus else number
+    return Address(digits, form.ton, form.npi)
+
+
+USUAL: Final = Addresses(Addressing())
+"""As most carriers want them."""
+
+address: Final = USUAL.source
+"""Return the address of a number in E.164, a short code or an alphanumeric sender, as most want it."""
 
 
 def number(digits: str, ton: int) -> str:

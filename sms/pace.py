@@ -14,9 +14,11 @@ PAUSE_SECONDS: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 class Pace:
     """One link's pace; `now` is monotonic seconds."""
 
-    __slots__ = ("_allowance", "_pauses", "until")
+    __slots__ = ("_allowance", "_pauses", "_seconds", "until")
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: tuple[float, ...] = PAUSE_SECONDS) -> None:
+        """`seconds` are the pauses, as `PAUSE_SECONDS`: `SmppLink.throttle_seconds`."""
+        self._seconds = seconds
         self.until = 0.0
         """When the link may be used again."""
         self._pauses = 0
@@ -42,7 +44,7 @@ class Pace:
         """Learn that the carrier wants less; `outstanding` are still unanswered."""
         if now < self.until:
             return  # answers to what was on the wire already
-        self.until = now + PAUSE_SECONDS[min(self._pauses, len(PAUSE_SECONDS) - 1)]
+        self.until = now + self._seconds[min(self._pauses, len(self._seconds) - 1)]
         self._pauses += 1
         had = outstanding + 1 if self._allowance is None else self._allowance
         self._allowance = max(1.0, had / 2)

@@ -9,13 +9,14 @@ import contextlib
 import platform
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 import uvloop
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from sms import admin as sms_admin
 from sms import api as sms_api
@@ -26,7 +27,7 @@ from tandem import health as health_routes
 from tandem.config.tree import Configuration
 from tandem.first_start import Keepsakes, ensure_first_resource, write_keepsakes
 from tandem.health import Health, watch_loop
-from tandem.http import Application, Server, ServerLimits, Settings, serve
+from tandem.http import Application, Server, ServerLimits, Settings, serve, serve_plain
 from tandem.migrations import migrate
 from tandem.seat import Seat, patiently, take_seat
 from tandem.supervisor.notify import ready
@@ -39,6 +40,7 @@ from telephony.kernel.clock import SystemClock
 from telephony.kernel.errors import ConfigurationError, TandemError, Unavailable
 from telephony.kernel.http.limits import RequestLimits
 from telephony.kernel.http.outbound import GuardedClient
+from telephony.kernel.http.plain import parse_plain
 from telephony.kernel.http.route import Route
 from telephony.kernel.http.settings import HttpSettings
 from telephony.kernel.ids import NodeId
@@ -90,6 +92,7 @@ class Gateway:
     health: Health
     sms: SmsService
     store: Store
+    directory: Directory
     routes: tuple[Route, ...]
 
 
@@ -123,7 +126,9 @@ async def _run(configuration: Configuration) -> None:
 
 
 @asynccontextmanager
-async def gateway(configuration: Configuration, *, lost: Callable[[], None]) -> AsyncIterator[Gateway]:
+async def gateway(
+    configuration: Configuration, *, lost: Callable[[], None], registry: CollectorRegistry = REGISTRY
+) -> AsyncIterator[Gateway]:
     """Run a gateway for the length of a `with` block; `lost` is called when it has to stop by itself.
 
     Waits for a database that is away, and a while for another gateway that has the folder or the database.
@@ -209,21 +214,31 @@ async def gateway(configuration: Configuration, *, lost: Callable[[], None]) -> 
         certificates = Certificates(
             Files(configuration.data, configuration.certificate, configuration.certificate_key), clock
         )
-        application = Application(routes, directory, clock=clock, settings=_http_settings(configuration.http))
+        application = Application(
+            routes,
+            directory,
+            clock=clock,
+            settings=_http_settings(configuration.http),
+            registry=registry,
+        )
+        limits = ServerLimits(connections=configuration.http.connections)
         server = await serve(
             application,
             host=configuration.host,
             port=configuration.port,
             ssl_context=certificates.context(directory.authorities),
-            limits=ServerLimits(connections=configuration.http.connections),
+            limits=limits,
         )
-        stack.push_async_callback(server.drain, DRAIN_SECONDS)
+        servers = [server]
+        stack.push_async_callback(_drain, servers)
+        if configuration.http.plain:
+            servers.append(await _listen_plainly(application, configuration.http.plain, limits))
         _spawn(stack, watch_loop(), "loop-lag")
         _spawn(stack, run_retention(store, clock, configuration.retention, asyncio.Event()), "retention")
         _spawn(stack, _renew_certificate(certificates, directory), "certificate")
         health.ready = True
         log.info("gateway.ready", node=node.hex(), port=server.port)
-        yield Gateway(server, health, sms, store, routes)
+        yield Gateway(server, health, sms, store, directory, routes)
         health.ready = False
 
 
@@ -327,6 +342,20 @@ async def _renew_certificate(certificates: Certificates, directory: Directory) -
             certificates.refresh(directory.authorities)
         except TandemError as error:
             log.error("gateway.certificate", error=error.message)
+
+
+async def _listen_plainly(application: Application, plain: str, limits: ServerLimits) -> Server:
+    """Open the listener without TLS. Raises ConfigurationError."""
+    try:
+        return await serve_plain(application, parse_plain(plain), limits=limits)
+    except OSError as error:
+        raise ConfigurationError(
+            f"http.plain: cannot listen on {plain}: {error.strerror}. Choose another.", target="http.plain"
+        ) from error
+
+
+async def _drain(servers: Sequence[Server]) -> None:
+    await asyncio.gather(*(server.drain(DRAIN_SECONDS) for server in servers))
 
 
 def _http_settings(settings: HttpSettings) -> Settings:

@@ -1,4 +1,4 @@
-"""`python -m tests.promises`: every promise at full scale; writes docs/promises.md; fails when one is not held.
+"""`python -m tests.promises`: every promise at full scale; writes docs/promises.md; fails when one is broken.
 
 Arguments go to pytest: a folder or file runs only the promises in it, `--promises FILE` writes elsewhere.
 """

@@ -11,6 +11,7 @@ from typing import Final, cast
 
 from sms.smpp.events import Closed, Event
 from sms.smpp.session import Session
+from sms.smpp.tls import words
 from telephony.kernel.clock import Clock
 
 WRITE_HIGH_WATER: Final = 256 * 1024
@@ -67,7 +68,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        reason = "connection lost" if exc is None else f"connection lost: {exc}"
+        why = words(exc) if isinstance(exc, OSError) else str(exc or "")
+        reason = f"connection lost: {why}" if why else "connection lost"
         self.take(self.session.connection_lost(reason))
         if self._timer is not None:
             self._timer.cancel()
@@ -129,7 +131,12 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         self._flush_due = False
         if self._transport is not None and self.session.has_output:
-            self._transport.write(self.session.data_to_send())
+            self.write(self.session.data_to_send())
+
+    def write(self, octets: bytes) -> None:
+        """Give octets to the transport; nothing happens when the connection is over."""
+        if self._transport is not None:
+            self._transport.write(octets)
 
     def _on_timer(self) -> None:
         now = self.clock.monotonic()

@@ -1,23 +1,26 @@
 """A link to a carrier's SMSC: connects, binds, keeps the window, comes back after every loss."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, Protocol
 
 import structlog
 
-from carriers.model.carrier import SmppLink
-from sms.smpp.connection import Connection
-from sms.smpp.constants import CommandStatus
+from carriers.model.smpp import SmppLink
+from sms.smpp.constants import SMPP_3_3, SMPP_3_4, CommandStatus
 from sms.smpp.errors import FieldError, LinkFull
 from sms.smpp.events import Answered, Bound, Closed, Event, Lost, Received
+from sms.smpp.link_connection import Hooks, LinkConnection, as_deliver_sm
 from sms.smpp.metrics import COLLECTOR, LinkTotals
-from sms.smpp.pdu import DataSm, DeliverSm, SubmitSm, SubmitSmResp
+from sms.smpp.outbind import OutbindListener
+from sms.smpp.pdu import BindRequest, DataSm, DeliverSm, SubmitSm, SubmitSmResp
+from sms.smpp.reach import Dialer, Reach
 from sms.smpp.session import MAX_UNANSWERED, Session, Timers
 from sms.smpp.states import REQUESTS, BindType, Role
+from sms.smpp.terms import Terms
 from telephony.kernel.clock import Clock
+from telephony.kernel.errors import ConfigurationError
 
 UNBIND_SECONDS: Final = 2.0
 """How long a stopping link waits at most for unbind_resp: nothing depends on it any more."""
@@ -65,6 +68,9 @@ class LinkStatus:
     delivered: int
     reconnects: int
     last_error: str
+    bind: str = BindType.TRANSCEIVER.value
+    """transceiver, transmitter or receiver."""
+    tls: bool = False
 
 
 class Link:
@@ -83,19 +89,28 @@ class Link:
         *,
         clock: Clock,
         random: Random | None = None,
-        bind_type: BindType = BindType.TRANSCEIVER,
+        bind_type: BindType | None = None,
         max_unanswered: int = MAX_UNANSWERED,
     ) -> None:
+        """`bind_type` comes before that of the settings.
+
+        Raises ConfigurationError for settings that no message could be sent with.
+        """
         self.name = name
         self.carrier = carrier
         self.settings = settings
-        self.bind_type = bind_type
+        self.bind_type = bind_type or BindType(settings.bind)
+        self.reach: Reach = Dialer(settings)
+        """How it comes to the SMSC."""
+        if settings.outbind is not None:
+            self.reach = OutbindListener(settings.outbind)
+        self._terms = Terms(settings, key=f"carriers.{carrier}.smpp.{name}")
         self.totals = LinkTotals()
         self._handler = handler
         self._clock = clock
         self._random = random or Random()  # noqa: S311 - spreads reconnects, keeps no secret
         self._max_unanswered = max_unanswered
-        self._connection: _LinkConnection | None = None
+        self._connection: LinkConnection | None = None
         self._attempt: asyncio.Timeout | None = None
         self._epoch = 0
         self._state = "stopped"
@@ -145,6 +160,8 @@ class Link:
             self._full = True
             raise LinkFull(f"link {self.name} has no room")
         session = connection.session
+        if self._terms.any:
+            pdu = self._terms.applied(pdu)
         session.request(pdu, token, self._clock.monotonic())
         self.totals.sent += 1
         if session.room <= 0:
@@ -177,6 +194,8 @@ class Link:
             delivered=totals.delivered,
             reconnects=totals.reconnects,
             last_error=self._last_error,
+            bind=self.bind_type.value,
+            tls=self.settings.tls is not None,
         )
 
     # Life
@@ -202,6 +221,7 @@ class Link:
         finally:
             if self._connection is not None:
                 self._connection.abort()
+            await self.reach.close()
             self._state = "stopped"
             self._running = False
             self._finished.set()
@@ -232,45 +252,60 @@ class Link:
 
     async def _connect_once(self) -> float | None:
         """Connect, bind and serve to the end; return when it was bound (monotonic), if it ever was."""
-        settings = self.settings
-        self._epoch += 1
-        self._state = "connecting"
-        timers = Timers(settings.connect_seconds, settings.enquire_link_seconds, settings.response_seconds)
-        session = Session(
-            Role.ESME,
-            self._clock.monotonic(),
-            timers=timers,
-            window=settings.window,
-            max_unanswered=self._max_unanswered,
-        )
-        hooks = _Hooks(self._happened, self._ended, self._batch_done, self._mark_full)
-        connection = _LinkConnection(session, self._clock, self._epoch, hooks)
-        request = REQUESTS[self.bind_type](
-            system_id=settings.system_id,
-            password=settings.password.reveal(),
-            system_type=settings.system_type,
-        )
-        loop = asyncio.get_running_loop()
+        self._state = "connecting" if self.settings.outbind is None else "waiting for outbind"
         try:
-            async with asyncio.timeout(settings.connect_seconds) as self._attempt:
-                await loop.create_connection(lambda: connection, settings.host, settings.port)
-            self._connection = connection
-            self._state = "binding"
-            session.bind(request)
-            connection.flush_soon()
-        except (OSError, FieldError) as error:  # TimeoutError is an OSError
+            async with asyncio.timeout(self.reach.seconds) as self._attempt:
+                connection = await self.reach.open(self._made)
+        except (OSError, ConfigurationError) as error:  # TimeoutError is an OSError
             if not self._stopping:
-                self._note_error(f"cannot connect to {settings.host}:{settings.port}: {_in_words(error)}")
-            session.connection_lost("given up")  # so that its end is not the news
-            connection.abort()
-            self._connection = None
+                self._note_error(self.reach.failed(error))
             return None
         finally:
             self._attempt = None
+        self._connection = connection
+        self._state = "binding"
+        if connection.session.closed:  # as soon as it came
+            self._ended(connection, Closed(connection.session.reason, flush=False))
+        else:
+            try:
+                connection.session.bind(self._bind_request())
+                connection.flush_soon()
+            except FieldError as error:
+                self._note_error(f"cannot bind: {error.message}")
+                connection.give_up()
+                self._connection = None
+                return None
         if self._stopping:
             connection.abort()
         await connection.gone.wait()
         return connection.bound_at
+
+    def _made(self) -> LinkConnection:
+        settings = self.settings
+        self._epoch += 1
+        session = Session(
+            Role.ESME,
+            self._clock.monotonic(),
+            timers=Timers(
+                settings.connect_seconds, settings.enquire_link_seconds, settings.response_seconds
+            ),
+            window=settings.window,
+            max_unanswered=self._max_unanswered,
+        )
+        hooks = Hooks(self._happened, self._ended, self._batch_done, self._mark_full)
+        return LinkConnection(session, self._clock, self._epoch, hooks)
+
+    def _bind_request(self) -> BindRequest:
+        settings = self.settings
+        return REQUESTS[self.bind_type](
+            system_id=settings.system_id,
+            password=settings.password.reveal(),
+            system_type=settings.system_type,
+            interface_version=SMPP_3_3 if settings.interface_version == "3.3" else SMPP_3_4,
+            addr_ton=settings.address_ton,
+            addr_npi=settings.address_npi,
+            address_range=settings.address_range,
+        )
 
     def _note_error(self, reason: str) -> None:
         self._last_error = reason
@@ -278,7 +313,7 @@ class Link:
 
     # What connections report
 
-    def _happened(self, connection: "_LinkConnection", event: Event) -> None:
+    def _happened(self, connection: LinkConnection, event: Event) -> None:
         try:
             if isinstance(event, Answered):
                 self._answered(event)
@@ -293,7 +328,7 @@ class Link:
             if isinstance(event, Received):
                 connection.session.answer(event.sequence, CommandStatus.ESME_RX_T_APPN)
 
-    def _became_bound(self, connection: "_LinkConnection") -> None:
+    def _became_bound(self, connection: LinkConnection) -> None:
         connection.tick()
         connection.bound_at = self._clock.monotonic()
         self._bound_since = self._clock.now()
@@ -318,15 +353,15 @@ class Link:
             self._note_error(event.reason)
         self._handler.submit_lost(self, event.token, event.reason)
 
-    def _delivered(self, connection: "_LinkConnection", event: Received) -> None:
+    def _delivered(self, connection: LinkConnection, event: Received) -> None:
         self.totals.delivered += 1
         pdu = event.pdu
         if isinstance(pdu, DataSm):
-            pdu = _as_deliver_sm(pdu)
+            pdu = as_deliver_sm(pdu)
         assert isinstance(pdu, DeliverSm)  # what an ESME takes besides is answered by the session
         self._handler.delivered(self, pdu, connection.epoch << 32 | event.sequence)
 
-    def _batch_done(self, connection: "_LinkConnection") -> None:
+    def _batch_done(self, connection: LinkConnection) -> None:
         session = connection.session
         self._look_whether_idle(session)
         if self._draining and session.outstanding == 0 and session.bound:
@@ -346,7 +381,9 @@ class Link:
         if self._stopping and session.outstanding == 0 and session.unanswered == 0:
             self._idle.set()
 
-    def _ended(self, connection: "_LinkConnection", event: Closed) -> None:
+    def _ended(self, connection: LinkConnection, event: Closed) -> None:
+        if connection is not self._connection:
+            return  # it came to nothing: who opened it tells
         self._connection = None
         self._bound_since = None
         self._idle.set()
@@ -359,61 +396,6 @@ class Link:
                 self._handler.link_lost(self, event.reason)
             except Exception:  # see _happened
                 self._log.exception("smpp.handler_failed", happened="link_lost")
-
-
-@dataclass(frozen=True, slots=True)
-class _Hooks:
-    """What a connection tells its link."""
-
-    happened: "Callable[[_LinkConnection, Event], None]"
-    ended: "Callable[[_LinkConnection, Closed], None]"
-    batch_done: "Callable[[_LinkConnection], None]"
-    paused: Callable[[], None]
-
-
-class _LinkConnection(Connection):
-    """One connection of a link. `epoch` is in the handle of each deliver_sm: an answer that comes after a
-    reconnect cannot answer another message."""
-
-    def __init__(self, session: Session, clock: Clock, epoch: int, hooks: _Hooks) -> None:
-        super().__init__(session, clock)
-        self.epoch = epoch
-        self.bound_at: float | None = None
-        self._hooks = hooks
-
-    def happened(self, event: Event) -> None:
-        self._hooks.happened(self, event)
-
-    def ended(self, event: Closed) -> None:
-        self._hooks.ended(self, event)
-
-    def batch_done(self) -> None:
-        self._hooks.batch_done(self)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._hooks.paused()
-
-
-def _as_deliver_sm(pdu: DataSm) -> DeliverSm:
-    """Some SMSCs deliver by data_sm (§4.7): the same thing, with the text in message_payload."""
-    return DeliverSm(
-        service_type=pdu.service_type,
-        source_addr_ton=pdu.source_addr_ton,
-        source_addr_npi=pdu.source_addr_npi,
-        source_addr=pdu.source_addr,
-        dest_addr_ton=pdu.dest_addr_ton,
-        dest_addr_npi=pdu.dest_addr_npi,
-        destination_addr=pdu.destination_addr,
-        esm_class=pdu.esm_class,
-        registered_delivery=pdu.registered_delivery,
-        data_coding=pdu.data_coding,
-        tlvs=pdu.tlvs,
-    )
-
-
-def _in_words(error: Exception) -> str:
-    return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

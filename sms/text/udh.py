@@ -4,13 +4,22 @@ from typing import Final
 
 from msgspec import Struct
 
+from sms.text.national import NO_SHIFT, Shift
+
 CONCAT_8: Final = 0x00
 """Concatenation with an 8-bit reference (§9.2.3.24.1)."""
 CONCAT_16: Final = 0x08
 """Concatenation with a 16-bit reference (§9.2.3.24.8)."""
 
+SINGLE_SHIFT: Final = 0x24
+"""The national language single shift table that the part is in (§9.2.3.24.15)."""
+LOCKING_SHIFT: Final = 0x25
+"""The national language locking shift table that the part is in (§9.2.3.24.16)."""
+
 CONCAT_8_LENGTH: Final = 6
 """Bytes of a header that holds nothing but CONCAT_8: 05 00 03 reference total number."""
+CONCAT_16_LENGTH: Final = 7
+"""Bytes of a header that holds nothing but CONCAT_16: 06 08 04 reference (2) total number."""
 
 _CONCAT_8_PREFIX: Final = bytes((CONCAT_8_LENGTH - 1, CONCAT_8, 3))
 
@@ -18,7 +27,7 @@ _CONCAT_8_PREFIX: Final = bytes((CONCAT_8_LENGTH - 1, CONCAT_8, 3))
 class Concat(Struct, frozen=True, gc=False):
     """Which part of which text this is.
 
-    Parts belong together when addresses, reference, total and width agree.
+    Parts belong together when addresses, reference, total and the way they are tied together agree.
     """
 
     reference: int
@@ -28,6 +37,8 @@ class Concat(Struct, frozen=True, gc=False):
     """1 to `total`."""
     wide: bool = False
     """Whether the reference has 16 bits."""
+    sar: bool = False
+    """Whether optional parameters said it, not a header (`sms.text.sar`)."""
 
 
 class Header(Struct, frozen=True, gc=False):
@@ -38,6 +49,8 @@ class Header(Struct, frozen=True, gc=False):
     concat: Concat | None = None
     raw: bytes = b""
     """The header's bytes with its length octet; empty when there was none."""
+    shift: Shift = NO_SHIFT
+    """Which national language tables the part is in, when it is in septets."""
 
 
 NO_HEADER: Final = Header()
@@ -46,6 +59,26 @@ NO_HEADER: Final = Header()
 def concat_header(reference: int, total: int, number: int) -> bytes:
     """Return the header of a part. All three are octets; the reference is taken modulo 256."""
     return _CONCAT_8_PREFIX + bytes((reference & 0xFF, total, number))
+
+
+def header_of(elements: bytes, reference: int, total: int, number: int, *, wide: bool) -> bytes:
+    """Return the header of a part that has `elements` (encoded) besides its concatenation.
+
+    The reference is taken modulo 65,536 for a `wide` one, else modulo 256.
+    """
+    if not wide:
+        if not elements:
+            return concat_header(reference, total, number)
+        concat = bytes((CONCAT_8, 3, reference & 0xFF, total, number))
+    else:
+        concat = bytes((CONCAT_16, 4, reference >> 8 & 0xFF, reference & 0xFF, total, number))
+    return bytes((len(concat) + len(elements),)) + concat + elements
+
+
+def shift_elements(shift: Shift) -> bytes:
+    """Return the elements that name national language tables; none for the default ones."""
+    locking = bytes((LOCKING_SHIFT, 1, shift.locking)) if shift.locking else b""
+    return (bytes((SINGLE_SHIFT, 1, shift.single)) if shift.single else b"") + locking
 
 
 def split(payload: bytes) -> tuple[Header, bytes]:
@@ -63,6 +96,7 @@ def split(payload: bytes) -> tuple[Header, bytes]:
     raw = payload[:end]
     elements: list[tuple[int, bytes]] = []
     concat: Concat | None = None
+    locking = single = 0
     at = 1
     while at < end:
         start = at + 2
@@ -71,8 +105,14 @@ def split(payload: bytes) -> tuple[Header, bytes]:
         identifier, data = payload[at], payload[start:after]
         elements.append((identifier, data))
         concat = _concat(identifier, data) or concat
+        if len(data) == 1:
+            if identifier == SINGLE_SHIFT:
+                single = data[0]
+            elif identifier == LOCKING_SHIFT:
+                locking = data[0]
         at = after
-    return Header(tuple(elements), concat, raw), payload[end:]
+    shift = Shift(locking, single) if locking or single else NO_SHIFT
+    return Header(tuple(elements), concat, raw, shift), payload[end:]
 
 
 def _concat(identifier: int, data: bytes) -> Concat | None:

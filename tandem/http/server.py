@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from tandem.http.application import Application
+from telephony.kernel.http.plain import PlainAddress
 
 log = structlog.get_logger(__name__)
 
@@ -110,8 +111,10 @@ class Server:
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Host and port of every listening socket."""
-        return [item.getsockname()[:2] for item in self._listener.sockets]
+        """Host and port of every listening socket; none of a unix socket."""
+        return [
+            item.getsockname()[:2] for item in self._listener.sockets if item.family != socket.AF_UNIX
+        ]
 
     @property
     def port(self) -> int:
@@ -168,3 +171,21 @@ async def serve(
     server = Server(listener, factory)
     log.info("http.listening", addresses=[f"{name}:{number}" for name, number in server.addresses])
     return server
+
+
+async def serve_plain(
+    application: Application, address: PlainAddress, *, limits: ServerLimits | None = None
+) -> Server:
+    """Listen for http without TLS on this machine. Raises OSError when that cannot be.
+
+    Whoever asks is authenticated as over https: what is signed names an authority that is known. A socket of
+    an earlier life is replaced; whoever may write to it may connect.
+    """
+    if not address.path:
+        return await serve(
+            application, host=address.host, port=address.port, ssl_context=None, limits=limits
+        )
+    factory = _Factory(application, limits or ServerLimits())
+    listener = await asyncio.get_running_loop().create_unix_server(factory, address.path, backlog=BACKLOG)
+    log.info("http.listening", addresses=[f"unix:{address.path}"])
+    return Server(listener, factory)

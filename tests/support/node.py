@@ -65,12 +65,16 @@ class Node:
 
     def start(self) -> None:
         """Start, and wait until it takes work."""
+        self.start_unready()
+        self.wait_ready()
+
+    def start_unready(self) -> None:
+        """Start, and wait for nothing."""
         self.data.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
             )
-        self.wait_ready()
 
     def wait_ready(self) -> None:
         """Wait until the gateway answers that it is ready and every link is bound."""

@@ -24,24 +24,25 @@ import pytest
 from tests.support.scale import full_scale
 
 PROMISES: Final = {
-    "R16": "Mutated PDUs, and every field truncated, lied about in length or unknown: generic_nack or the right "
-    "error, never a crash; a length over 64 KB closes; slow readers and half-open binds are closed.",
-    "R18": "kill -9 of any process during a load: everything accepted is sent or reported failed, 0 lost, "
-    "duplicates at most those unanswered at the kill, and marked.",
-    "R20": "Every character of GSM 03.38 and its extension, surrogate pairs uncut, 160/153/70/67: round trip "
-    "100 %.",
-    "R23": "Wrong key, changed body, changed host, old date, missing header: 401 each, compared in constant time. "
-    "The same repeatability id twice has one effect.",
-    "R24": "For every route and every other resource's id in the path: 404, the same as for an id that does not "
-    "exist; ids in bodies likewise. Generated from the route table.",
-    "R25": "URLs given by callers: no form of server-side request forgery makes a connection; the address that "
-    "was checked is the one that is connected to.",
-    "R26": "Webhook signatures cover time and raw body, with a window of 5 minutes; at least 6 tries with jitter "
-    "over 24 hours; a dead endpoint delays the others by less than 50 ms.",
-    "R27": "No secret, no message and no full telephone number in logs; no secret in the output of settings, in "
-    "answers of the API, in health or metrics.",
-    "R35": "Database gone, disk full: 503 meanwhile, said in words, everything goes on within 5 seconds, nothing "
-    "that was accepted is lost.",
+    "R16": "Mutated PDUs, and every field truncated, lied about in length or unknown: generic_nack or "
+    "the right error, never a crash; a length over 64 KB closes; slow readers and half-open binds "
+    "are closed.",
+    "R18": "kill -9 of any process during a load: everything accepted is sent or reported failed, 0 "
+    "lost, duplicates at most those unanswered at the kill, and marked.",
+    "R20": "Every character of GSM 03.38 and its extension, surrogate pairs uncut, 160/153/70/67: round "
+    "trip 100 %.",
+    "R23": "Wrong key, changed body, changed host, old date, missing header: 401 each, compared in "
+    "constant time. The same repeatability id twice has one effect.",
+    "R24": "For every route and every other resource's id in the path: 404, the same as for an id that "
+    "does not exist; ids in bodies likewise. Generated from the route table.",
+    "R25": "URLs given by callers: no form of server-side request forgery makes a connection; the "
+    "address that was checked is the one that is connected to.",
+    "R26": "Webhook signatures cover time and raw body, with a window of 5 minutes; at least 6 tries "
+    "with jitter over 24 hours; a dead endpoint delays the others by less than 50 ms.",
+    "R27": "No secret, no message and no full telephone number in logs; no secret in the output of "
+    "settings, in answers of the API, in health or metrics.",
+    "R35": "Database gone, disk full: 503 meanwhile, said in words, everything goes on within 5 seconds, "
+    "nothing that was accepted is lost.",
     "Bad input": "Every malformed request gets the documented error with code, message and target; a wrong "
     "configuration names file, key and what would be right.",
 }
@@ -155,8 +156,7 @@ class _Listener:
             return
         terminalreporter.section("promises")
         for name in PROMISES:
-            lines = [line for line in _rows(record, name)]
-            for _, what, figures, result, _ in lines:
+            for _, what, figures, result, _ in _rows(record, name):
                 terminalreporter.write_line(f"{name:<10} {result:<7} {what}: {figures}")
         for name in record.missing:
             terminalreporter.write_line(f"{name}: no test holds it", red=True)
@@ -164,8 +164,8 @@ class _Listener:
 
 _HEAD: Final = """# Promises
 
-What the project promises, and what came out when it was last tried at full scale: `make promises` runs this and
-writes this page. `make test` runs the same tests at small scale on every change.
+What the project promises, and what came out when it was last tried at full scale: `make promises` runs
+this and writes this page. `make test` runs the same tests at small scale on every change.
 
 """
 
@@ -230,6 +230,6 @@ def _machine() -> str:
     model = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"{len(os.sched_getaffinity(0))} cores of {model[1] if model else platform.machine()}, {memory:.0f} GB,"
-        f" Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
+        f"{len(os.sched_getaffinity(0))} cores of {model[1] if model else platform.machine()},"
+        f" {memory:.0f} GB, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
     )

@@ -263,9 +263,9 @@ class Plane:
         return [entry.kind for entry in (await self.view(message)).timeline]
 
 
-async def plane(store: Store, **changes: Any) -> Plane:
-    """Return a plane on a store with the whole schema and no rows."""
-    clock = ManualClock()
+async def plane(store: Store, *, clock: Any = None, **changes: Any) -> Plane:
+    """Return a plane on a store with the whole schema and no rows; its clock is a ManualClock."""
+    clock = clock or ManualClock()
     node = await store.write(RegisterNode("test"))
     resource = ResourceId(new_id(clock.now()))
     await store.write(AcquireNumber(OwnedNumber(resource, NUMBER, CARRIER), clock.now()))

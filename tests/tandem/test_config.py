@@ -199,6 +199,13 @@ def test_a_file_that_is_not_there_is_named() -> None:
         load(Path("gone.toml"), environment={})
 
 
+def test_plain_http_for_others_than_this_machine_is_refused() -> None:
+    (complaint,) = complaints('[http]\nrate = 10\nplain = "0.0.0.0:8080"\n')
+    assert complaint.startswith("node.toml:3: http.plain: expected 127.0.0.1:PORT, [::1]:PORT or unix:/")
+    assert complaint.endswith("others reach the node by https (host, port); got '0.0.0.0:8080'")
+    assert loaded(flags={"http.plain": "[::1]:8080"}).configuration.http.plain == "[::1]:8080"
+
+
 # Secrets
 
 

@@ -13,10 +13,11 @@ from sms.smpp.layout import LAYOUTS, RESPONSES, TLV_SIZES, Field, Kind
 from sms.smpp.pdu import Frame, GenericNack, Pdu
 from sms.smpp.session import Session, Timers
 from sms.smpp.states import BindState, Role
+from tests.support.promises import Report
 from tests.support.scale import scale
 from tests.support.smpp import BIND, SAMPLES
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.promise("R16")]
 
 MUTATED = scale(10_000, 1_000_000)
 """The promise is 10,000 in one run; measured with a hundred times as many."""
@@ -92,7 +93,7 @@ def mutated(count: int) -> list[bytes]:
     return [mutate(dice.choice(frames), dice) for _ in range(count)]
 
 
-def test_ten_thousand_mutated_pdus_end_in_a_value_or_a_pdu_error() -> None:
+def test_ten_thousand_mutated_pdus_end_in_a_value_or_a_pdu_error(promise: Report) -> None:
     seen: Counter[str] = Counter()
     for octets in mutated(MUTATED):
         result = outcome(octets)
@@ -102,10 +103,11 @@ def test_ten_thousand_mutated_pdus_end_in_a_value_or_a_pdu_error() -> None:
         else:
             assert decode(encode(result.pdu, result.sequence, result.status)) == result
     assert min(seen["Frame"], seen["PduError"], seen["FramingError"]) > MUTATED / 20
+    promise(mutated=MUTATED, read=seen["Frame"], refused=MUTATED - seen["Frame"], crashes=0)
 
 
 @pytest.mark.parametrize("role", Role)
-def test_ten_thousand_mutated_pdus_never_break_a_session(role: Role) -> None:
+def test_ten_thousand_mutated_pdus_never_break_a_session(role: Role, promise: Report) -> None:
     dice = random.Random(7)
     session, closed, refused = bound(role), 0, 0
     for octets in mutated(MUTATED):
@@ -118,6 +120,7 @@ def test_ten_thousand_mutated_pdus_never_break_a_session(role: Role) -> None:
             session = bound(role)
     assert closed > MUTATED / 20
     assert refused > MUTATED / 20
+    promise(mutated=MUTATED, closed=closed, refused=refused, crashes=0)
 
 
 def test_noise_ends_in_a_value_or_a_pdu_error() -> None:

@@ -323,6 +323,7 @@ async def lost_within_two_periods(
             return ours, CLOCK.monotonic() - began
 
 
+@pytest.mark.promise("R16")
 async def test_a_half_open_connection_ends_within_two_enquire_link_periods() -> None:
     async def misbehave(smsc: RawSmsc, link: Link, ours: Witness) -> None:
         peer = await smsc.accept()
@@ -337,6 +338,7 @@ async def test_a_half_open_connection_ends_within_two_enquire_link_periods() -> 
     assert [entry[0] for entry in ours.named("submit_lost")] == ["unknown"]
 
 
+@pytest.mark.promise("R16")
 async def test_an_smsc_that_does_not_read_gets_no_more_and_is_left_within_two_periods() -> None:
     async def misbehave(smsc: RawSmsc, link: Link, ours: Witness) -> None:
         peer = await smsc.accept()
@@ -463,6 +465,7 @@ async def test_a_data_sm_is_delivered_like_a_deliver_sm_and_answered_in_its_own_
             assert (answer.pdu, answer.sequence) == (DataSmResp(), 33)
 
 
+@pytest.mark.promise("R16")
 async def test_a_malformed_message_is_refused_and_the_link_lives() -> None:
     ours = Witness()
     async with RawSmsc() as smsc:

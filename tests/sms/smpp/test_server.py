@@ -120,6 +120,7 @@ async def test_a_bind_whose_check_fails_is_refused(smsc: Smsc) -> None:
     assert await peer.read_to_end() == b""
 
 
+@pytest.mark.promise("R16")
 async def test_whoever_never_binds_is_closed_within_two_periods_whatever_they_send(smsc: Smsc) -> None:
     peer = await smsc.connect(enquire_link_seconds=0.1)
     began = CLOCK.monotonic()
@@ -129,6 +130,7 @@ async def test_whoever_never_binds_is_closed_within_two_periods_whatever_they_se
     assert CLOCK.monotonic() - began < 2 * 0.1 + SLACK
 
 
+@pytest.mark.promise("R16")
 async def test_a_half_open_bind_is_tested_and_closed_within_two_periods(smsc: Smsc) -> None:
     peer = await smsc.bound(enquire_link_seconds=0.1)
     began = CLOCK.monotonic()
@@ -148,6 +150,7 @@ async def test_an_esme_that_answers_enquire_link_stays(smsc: Smsc) -> None:
     assert smsc.witness.named("closed") == []
 
 
+@pytest.mark.promise("R16")
 async def test_a_slow_reader_is_read_no_more_and_closed_within_two_periods(smsc: Smsc) -> None:
     peer = await smsc.bound(enquire_link_seconds=0.2, max_unanswered=100_000)
     [conn] = smsc.server.connections
@@ -174,6 +177,7 @@ async def test_a_slow_reader_is_read_no_more_and_closed_within_two_periods(smsc:
     assert smsc.witness.named("closed")[0][0].startswith("no sign of life")
 
 
+@pytest.mark.promise("R16")
 async def test_an_impossible_length_is_nacked_and_closed(smsc: Smsc) -> None:
     peer = await smsc.bound()
     peer.writer.write(bytes.fromhex("00011170 00000004 00000000 0000000b"))

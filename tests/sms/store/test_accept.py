@@ -6,9 +6,9 @@ import uuid
 import pytest
 
 from sms.message import SmsDetail
+from sms.states import MessageState
 from sms.store.accept import Accepted, AcceptMessages, NewMessage
 from sms.store.waiting import Backlog
-from sms.states import MessageState
 from telephony.kernel.clock import DAY
 from telephony.kernel.http.repeatability import Pair
 from telephony.kernel.ids import InteractionId, new_id

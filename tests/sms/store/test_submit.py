@@ -168,8 +168,10 @@ async def test_what_ended_does_not_end_again(store: Store) -> None:
     on = await plane(store)
     (message,) = await _claimed(on)
     key = (message.resource, message.id)
-    await _record(on, Ended(key, MessageEvent.REFUSE, 1, "link:one", "first"))
-    await _record(on, Ended(key, MessageEvent.EXPIRE, 2, "sweep", "second"), _submitted(on, message))
+    await _record(on, Ended(key, MessageEvent.REFUSE, on.clock.now(), "link:one", "first"))
+    await _record(
+        on, Ended(key, MessageEvent.EXPIRE, on.clock.now(), "sweep", "second"), _submitted(on, message)
+    )
     assert await on.state(message) == "failed"
     assert [kind for kind in await on.kinds(message) if kind.startswith("message.")] == [
         "message.accepted",

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sms.text import Alphabet, alphabet_of, decode
-from sms.text.encoding import Default
+from sms.text.alphabet import Default
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sms.text import Alphabet, InvalidText, TextTooLong, count, decode, decode_body, encode, gsm0338, segment
 from telephony.kernel.errors import InvalidRequest
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.promise("R20")]
 
 GSM_TEXT = st.text(alphabet=[c for c in gsm0338.DEFAULT if c != "\x1b"] + list("€[]{}~^|\\"), max_size=700)
 ANY_TEXT = st.text(

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sms.text import gsm0338
+from tests.support.promises import Report
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.promise("R20")]
 
 CHARACTERS = [c for septet, c in enumerate(gsm0338.DEFAULT) if septet != gsm0338.ESCAPE]
 EXTENDED = list(gsm0338.EXTENSION.values())
@@ -28,13 +29,14 @@ def test_every_septet_means_what_the_standard_says() -> None:
     assert list(gsm0338.DEFAULT) == expected
 
 
-def test_every_code_point_and_every_extension_goes_there_and_back() -> None:
+def test_every_code_point_and_every_extension_goes_there_and_back(promise: Report) -> None:
     assert len(set(ALPHABET)) == 127 + 10
     for character in ALPHABET:
         septets = gsm0338.encode(character)
         assert septets is not None
         assert len(septets) == (2 if character in EXTENDED else 1)
         assert gsm0338.decode(septets) == character
+    promise(characters=len(ALPHABET), lost=0)
 
 
 def test_every_other_code_point_has_no_septets() -> None:

@@ -77,6 +77,7 @@ async def test_both_keys_are_taken(home: House) -> None:
         assert (await home.signed("POST", "/sms" + V, SMS, key=key)).status == 202
 
 
+@pytest.mark.promise("R23")
 async def test_every_request_that_proves_nothing_gets_the_same_401(home: House) -> None:
     now, host, key = home.clock.now(), home.authority, home.one.keys.primary
     target = "/sms" + V
@@ -126,6 +127,7 @@ async def test_a_request_without_a_host_is_malformed_or_unknown(home: House) -> 
     assert (await ask_raw(home.server.port, raw.replace(b"HTTP/1.1", b"HTTP/1.0"))).status == 401
 
 
+@pytest.mark.promise("R23")
 async def test_only_the_resource_of_the_authority_is_tried(home: House, toys: Toys) -> None:
     answer = await home.signed(
         "POST", "/sms" + V, SMS, key=home.other.keys.primary, authority=home.others_authority
@@ -185,6 +187,7 @@ async def test_who_is_not_known_learns_nothing_of_paths_methods_and_versions(hom
         ("GET", "/chat" + V, b"", 401, "Denied"),
     ],
 )
+@pytest.mark.promise("Bad input")
 async def test_a_known_caller_gets_the_documented_error(
     home: House, method: str, target: str, body: bytes, status: int, code: str
 ) -> None:
@@ -450,6 +453,7 @@ async def test_requests_are_counted_by_operation_never_by_path(home: House) -> N
     assert count("tandem_http_errors_total", {"kind": "unauthorized"}) == 1
 
 
+@pytest.mark.promise("R24")
 async def test_foreign_ids_look_absent_by_the_route_table(home: House, toys: Toys) -> None:
     toys.things = {home.one.id: {"mine": "x"}, home.other.id: {"theirs": "x"}}
     mine = await home.signed("GET", "/things/mine" + V)
@@ -477,6 +481,7 @@ async def test_foreign_ids_look_absent_by_the_route_table(home: House, toys: Toy
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.promise("R27")
 async def test_no_key_gets_into_the_log(home: House, form: Literal["json", "console"]) -> None:
     out = io.StringIO()
     structlog.configure(

@@ -10,10 +10,11 @@ import pytest
 from tandem.http import Settings
 from telephony.kernel.http.signature import sign
 from tests.support.http import House, ask_raw, house, read_answer, request_bytes
+from tests.support.promises import Report
 from tests.support.scale import scale
 from tests.support.toys import Toys
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.promise("Bad input")]
 QUICK = Settings(body_seconds=0.05, tls=False)
 V = "?api-version=2021-03-07"
 SMS = b'{"from":"+1","smsRecipients":[{"to":"+2"}],"message":"hello"}'
@@ -77,7 +78,7 @@ def seeds(home: House) -> list[bytes]:
     return result
 
 
-async def test_mutated_requests_never_give_a_500(tmp_path: Path) -> None:
+async def test_mutated_requests_never_give_a_500(tmp_path: Path, promise: Report) -> None:
     dice = random.Random(20260101)
     seen: Counter[int] = Counter()
     async with house(Toys().routes(), tmp_path, settings=QUICK) as home:
@@ -91,6 +92,7 @@ async def test_mutated_requests_never_give_a_500(tmp_path: Path) -> None:
             seen[status] += 1
         assert (await home.ask("GET", "/health")).status == 200
     assert {200, 202, 204, 400, 401, 404} <= set(seen), seen
+    promise(requests=sum(seen.values()), internal_errors=0)
 
 
 async def test_a_signed_request_with_any_body_path_or_query_never_gives_a_500(tmp_path: Path) -> None:

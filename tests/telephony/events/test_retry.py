@@ -18,7 +18,7 @@ from telephony.events.retry import (
 from telephony.events.states import DELIVERY, SUBSCRIPTION
 from telephony.kernel.clock import HOUR, SECOND
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.promise("R26")]
 
 FOREVER = 1 << 60
 

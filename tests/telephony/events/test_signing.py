@@ -20,7 +20,7 @@ from telephony.kernel.clock import SECOND
 from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.secret import Secret
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.promise("R26")]
 
 SECRET = Secret("whsec_" + base64.b64encode(bytes(range(32))).decode())
 NOW = 1_767_225_600

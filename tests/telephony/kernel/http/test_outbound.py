@@ -23,9 +23,10 @@ from telephony.kernel.http.outbound import (
     RemoteUntrusted,
 )
 from telephony.kernel.http.outbound_addresses import DestinationRefused, OutboundSettings
+from tests.support.promises import Report
 from tests.support.receiver import Canary, Received, Receiver
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.promise("R25")]
 
 NAMES = {
     "localhost": ["127.0.0.1", "::1"],
@@ -124,7 +125,7 @@ async def canary() -> AsyncIterator[Canary]:
         yield found
 
 
-async def test_no_spelling_of_an_inner_address_makes_a_connection(canary: Canary) -> None:
+async def test_no_spelling_of_an_inner_address_makes_a_connection(canary: Canary, promise: Report) -> None:
     # The port is a permitted one, so that it is the address that is refused.
     settings = OutboundSettings(ports=(80, canary.port))
     forms = [f"http://{host}:{canary.port}/" for host in HOSTS]
@@ -136,6 +137,7 @@ async def test_no_spelling_of_an_inner_address_makes_a_connection(canary: Canary
             with pytest.raises(DestinationRefused):
                 await client.request("POST", url, {}, b"x")
     assert canary.connections == 0
+    promise(forms=len(forms), connections=canary.connections)
 
 
 async def test_the_canary_would_notice(canary: Canary) -> None:

@@ -15,7 +15,7 @@ from telephony.kernel.http.outbound_addresses import (
     parse_destination,
 )
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.promise("R25")]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from telephony.kernel.store.schema import bodies, repeatability
 from tests.support.clock import START
 from tests.support.stores import started
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.promise("R23")]
 
 ONE, OTHER = ResourceId(b"1" * 16), ResourceId(b"2" * 16)
 GUID = "5b0d1c52-8a4e-4a1e-9d0e-3f0a5c6b7d8e"

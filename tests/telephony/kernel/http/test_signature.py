@@ -26,7 +26,7 @@ from telephony.kernel.http.signature import (
 )
 from tests.support.clock import START
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.promise("R23")]
 
 KEY, SECOND_KEY = b"k" * 64, b"s" * 64
 HOST = "127.0.0.1:8443"

@@ -17,7 +17,7 @@ from telephony.kernel.store.schema import bodies, nodes
 from tests.support import stores
 from tests.support.postgres import Postgres
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.promise("R35")]
 
 RECOVERY_SECONDS = 5.0
 """R35: how long after a database is back everything works again."""

@@ -1,0 +1,143 @@
+"""Kannel (Debian's package) as a user runs it: bearerbox and smsbox, started by hand in a folder of its own."""
+
+import os
+import shutil
+import signal
+import string
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from tests.support.node import free_ports
+
+BEARERBOX: Final = "/usr/sbin/bearerbox"
+SMSBOX: Final = "/usr/sbin/smsbox"
+START_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 15.0
+
+
+class Kannel:
+    """A running Kannel. Made by `kannel`."""
+
+    def __init__(self, template: Path, folder: Path, **values: object) -> None:
+        self.folder = folder
+        self.admin_port, self.box_port, self.http_port = free_ports(3)
+        self.configuration = folder / "kannel.conf"
+        filled = string.Template(template.read_text()).substitute(
+            folder=folder,
+            admin_port=self.admin_port,
+            box_port=self.box_port,
+            http_port=self.http_port,
+            **values,
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        self.configuration.write_text(filled)
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes: bearerbox, smsbox."""
+        return [process.pid for process in self._processes]
+
+    @property
+    def output(self) -> str:
+        """What both said."""
+        return "\n".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log")))
+
+    def start(self) -> None:
+        """Start both, and wait until the carrier is bound and sendsms answers."""
+        self._start(BEARERBOX)
+        self._wait(lambda: "Status:" in self.status(), "bearerbox's administration")
+        self._start(SMSBOX)
+        self._wait(lambda: "online" in self.status() and "smsbox:" in self.status(), "the bind")
+        self._wait(self._sendsms_answers, "sendsms")
+
+    def stop(self) -> None:
+        """Stop both, the one with the links last; whoever does not go in time is killed."""
+        for process in reversed(self._processes):
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+
+    def status(self) -> str:
+        """Return bearerbox's status page, or nothing while it does not answer."""
+        return self._get(f"http://127.0.0.1:{self.admin_port}/status.txt?password=bench")
+
+    def sendsms_target(
+        self, *, source: str, destination: str, text: str, dlr_url: str = "", dlr_mask: int = 3
+    ) -> str:
+        """Return the request target of sendsms; `dlr_mask` 3 asks for one callback at the end."""
+        fields = {"username": "bench", "password": "bench", "from": source, "to": destination, "text": text}
+        if dlr_url:
+            fields |= {"dlr-mask": str(dlr_mask), "dlr-url": dlr_url}
+        return "/cgi-bin/sendsms?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
+
+    def send(self, **fields: str) -> str:
+        """Send one message and return what sendsms said."""
+        target = self.sendsms_target(**fields)  # type: ignore[arg-type]
+        return self._get(f"http://127.0.0.1:{self.http_port}{target}")
+
+    def _start(self, program: str) -> None:
+        # -v 4: nothing but errors on the terminal; the files have their own level.
+        with (self.folder / f"{Path(program).name}.out.log").open("wb") as output:
+            self._processes.append(
+                subprocess.Popen(
+                    [program, "-v", "4", str(self.configuration)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=self.folder,
+                )
+            )
+
+    def _sendsms_answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/cgi-bin/sendsms", timeout=5):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+    def _get(self, url: str) -> str:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
+        except OSError:
+            return ""
+
+    def _wait(self, met: object, what: str) -> None:
+        assert callable(met)
+        until = time.monotonic() + START_SECONDS
+        while not met():
+            assert all(process.poll() is None for process in self._processes), self.output
+            assert time.monotonic() < until, f"{what} did not come:\n{self.output}\n{self.status()}"
+            time.sleep(0.02)
+
+
+def missing() -> bool:
+    """Tell whether the package is not installed."""
+    return shutil.which(BEARERBOX) is None or not os.access(SMSBOX, os.X_OK)
+
+
+@contextmanager
+def kannel(template: Path, folder: Path, **values: object) -> Iterator[Kannel]:
+    """Run Kannel with a configuration made of a template for the length of a `with` block."""
+    running = Kannel(template, folder, **values)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
