@@ -14,7 +14,7 @@ import structlog
 
 from sms.gather import Gather
 from sms.message import Outbound
-from sms.outgoing import Outgoing, Unit, submit_sm
+from sms.outgoing import Encode, Outgoing, Unit, encoded, submit_sm
 from sms.pace import Pace
 from sms.ports import SubmitLink
 from sms.receipts import match_id
@@ -69,6 +69,7 @@ class Dispatcher:
         settings: SmsSettings,
         finisher: Callable[[], Finisher],
         ended: Callable[[Finisher], None],
+        encode: Encode = encoded,
     ) -> None:
         self.carrier = carrier
         self._store, self._clock, self._node, self._settings = store, clock, node, settings
@@ -76,12 +77,13 @@ class Dispatcher:
         self._links: list[SubmitLink] = []
         self._paces: dict[str, Pace] = {}
         self._pending: deque[Outbound] = deque()
-        self._outgoing = Outgoing()
+        self._outgoing = Outgoing(encode)
         self._claiming = 0
         self._held: set[InteractionId] = set()  # in memory; leaves when its end is written
         self._settled: set[InteractionId] | None = None  # what left memory while the store is read
         self._stored = 0  # waits in the store and is not in memory
         self._overflow = False  # there may be such
+        self._look = False  # there may be such; ask when there is nothing else to do
         self._fetching = False
         self._missed = False  # some came while the store was asked
         self._stopping = False
@@ -128,7 +130,8 @@ class Dispatcher:
             finally:
                 self._settled = None
         self._stored = max(0, count - len(self._pending) - self._claiming)
-        self.look_again()
+        self._overflow = self._missed = self._stored > 0
+        self.pump_soon()
 
     async def _adopt_claimed(self, settled: set[InteractionId]) -> None:
         after: InteractionId | None = None
@@ -186,8 +189,8 @@ class Dispatcher:
         self.pump_soon()
 
     def look_again(self) -> None:
-        """Ask the store whether there is something that memory does not know."""
-        self._overflow = self._missed = True
+        """Ask the store, when there is nothing else to do, whether it has something that memory has not."""
+        self._look = True
         self.pump_soon()
 
     def swept(self, identifiers: Iterable[InteractionId]) -> None:
@@ -310,8 +313,10 @@ class Dispatcher:
             self._end(message, MessageEvent.REFUSE, "dispatcher", error.message)
 
     def _fetch(self) -> None:
-        if self._overflow and not self._fetching and not self._pending and not self._claiming:
-            self._fetching, self._missed = True, False
+        if self._fetching or self._pending or self._claiming:
+            return
+        if self._overflow or self._look:
+            self._fetching, self._overflow, self._look, self._missed = True, True, False, False
             self._spawn(self._fetched())
 
     async def _fetched(self) -> None:

@@ -6,21 +6,33 @@ order, and nobody overtakes an older message by its being refused.
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
+from carriers.model.carrier import Carrier
 from sms.address import address
 from sms.message import Outbound
 from sms.smpp.constants import EsmClass, RegisteredDelivery
 from sms.smpp.pdu import SubmitSm
-from sms.text import Part, encode
+from sms.text import Encoded, Part, TextEncoder, encode
 
 _UDHI: Final = int(EsmClass.UDHI)
 _RECEIPT: Final = int(RegisteredDelivery.RECEIPT)
 
-encoded: Final = lru_cache(maxsize=512)(encode)
-"""`sms.text.encode`, remembered: one text often goes to many recipients."""
+Encode: TypeAlias = Callable[[str], Encoded]
+"""Turns a text into what a carrier takes; raises InvalidText or TextTooLong."""
+
+REMEMBERED: Final = 512
+"""Texts whose encoding is remembered for a carrier: one text often goes to many recipients."""
+
+encoded: Final[Encode] = lru_cache(maxsize=REMEMBERED)(encode)
+"""`sms.text.encode`, remembered."""
+
+
+def encoder_for(carrier: Carrier) -> Encode:
+    """Return what encodes texts as `carrier` wants them, and remembers."""
+    return lru_cache(maxsize=REMEMBERED)(TextEncoder(carrier.text, carrier.data_coding_default).encode)
 
 
 class Unit:
@@ -41,7 +53,9 @@ class Unit:
 class Outgoing:
     """Parts of claimed messages; times are monotonic seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, encode: Encode = encoded) -> None:
+        """Take what turns texts into parts for the carrier."""
+        self._encode = encode
         self._ready: list[tuple[int, Unit]] = []
         self._later: list[tuple[float, int, Unit]] = []
         self._order = itertools.count()
@@ -68,7 +82,7 @@ class Outgoing:
         """
         parts = [
             part
-            for part in encoded(message.text).parts(message.reference())
+            for part in self._encode(message.text).parts(message.reference())
             if part.number not in message.done
         ]
         for part in parts:
@@ -120,4 +134,5 @@ def submit_sm(unit: Unit) -> SubmitSm:
         registered_delivery=_RECEIPT,
         data_coding=part.data_coding,
         short_message=part.payload,
+        tlvs=part.tlvs,
     )

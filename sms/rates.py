@@ -13,8 +13,8 @@ from typing import Final, Generic, TypeVar
 from carriers.model.smpp import SmppLink
 
 SLACK_SECONDS: Final = 0.05
-"""How late a message may be sent without slowing down the next: a loop's lag, and a twentieth of what carriers
-count by."""
+"""How late a message may be sent without slowing down the next: a loop's lag, and a twentieth of the second
+that carriers count by."""
 
 MAX_SENDERS: Final = 10_000
 """Senders whose buckets are kept before the idle ones are forgotten: an idle one is full anyway."""
@@ -26,21 +26,23 @@ T = TypeVar("T")
 
 
 class Bucket:
-    """So many a second, evenly, with `SLACK_SECONDS` to catch up (the generic cell rate algorithm, ITU-T I.371)."""
+    """So many a second, evenly, with some slack to catch up: ITU-T I.371's generic cell rate algorithm."""
 
-    __slots__ = ("_due", "_interval")
+    __slots__ = ("_due", "_interval", "_slack")
 
-    def __init__(self, per_second: float) -> None:
+    def __init__(self, per_second: float, slack: float = SLACK_SECONDS) -> None:
+        """`slack` is in seconds: what is not used for so long is gone."""
         self._interval = 1.0 / per_second
+        self._slack = slack
         self._due = float("-inf")  # when the next one would go if all went evenly
 
     def wait(self, now: float) -> float:
         """Return after how many seconds the next may go; 0 when it may now."""
-        return max(0.0, self._due - SLACK_SECONDS - now)
+        return max(0.0, self._due - self._slack - now)
 
     def room(self, now: float) -> int:
         """Return how many may go at once now."""
-        ahead = now + SLACK_SECONDS - max(self._due, now)
+        ahead = now + self._slack - max(self._due, now)
         return 0 if ahead < 0.0 else int(ahead / self._interval) + 1
 
     def take(self, now: float) -> None:

@@ -7,10 +7,11 @@ from typing import Any, Final
 import structlog
 
 from carriers.model.carrier import Carrier
+from sms.compliance.store import Compliance
 from sms.dispatch import Dispatcher
 from sms.inlet import Inlet
 from sms.message import Outbound
-from sms.outgoing import Unit
+from sms.outgoing import Unit, encoder_for
 from sms.settings import SmsSettings
 from sms.smpp.link import Link
 from sms.smpp.pdu import DeliverSm
@@ -83,6 +84,8 @@ class SmsService:
         self._node = node
         self._subscriptions = subscriptions
         self._enqueue = enqueue
+        self._validity_seconds = settings.validity_seconds
+        self._compliance = Compliance(settings)
         self._carriers: dict[str, _CarrierTraffic] = {}
         self._tasks: list[asyncio.Task[None]] = []
         for name, carrier in carriers.items():
@@ -95,8 +98,9 @@ class SmsService:
             clock=self._clock,
             node=self._node,
             settings=settings,
-            finisher=self._finisher,
-            ended=self._ended,
+            finisher=self.finisher,
+            ended=self.ended,
+            encode=encoder_for(carrier),
         )
         inlet = Inlet(
             name,
@@ -104,8 +108,8 @@ class SmsService:
             store=self._store,
             clock=self._clock,
             settings=settings,
-            finisher=self._finisher,
-            ended=self._ended,
+            finisher=self.finisher,
+            ended=self.ended,
         )
         traffic = _CarrierTraffic(dispatcher, inlet)
         traffic.links = [
@@ -160,12 +164,16 @@ class SmsService:
             await traffic.inlet.flush()
         await asyncio.gather(*(traffic.dispatcher.stop(STOP_SECONDS) for traffic in self._carriers.values()))
 
-    def _finisher(self) -> Finisher:
-        return Finisher(self._node, self._subscriptions)
+    def finisher(self) -> Finisher:
+        """Return a finisher for a job that changes messages; give it to `ended` after its commit."""
+        return Finisher(self._node, self._subscriptions, self._compliance)
 
-    def _ended(self, finisher: Finisher) -> None:
+    def ended(self, finisher: Finisher) -> None:
+        """Hand on what a finisher left behind."""
         if finisher.deliveries:
             self._enqueue(finisher.deliveries)
+        for carrier, reply in finisher.replies:
+            self.offer(carrier, [reply])
 
     async def _keep_time(self) -> None:
         looked = self._clock.monotonic()
@@ -191,10 +199,10 @@ class SmsService:
             traffic.dispatcher.expire()
         looked_at = SLICE
         while looked_at == SLICE:
-            finisher, swept = await self._store.write(SweepDue(self._finisher(), self._clock.now()))
-            self._ended(finisher)
+            finisher, swept = await self._store.write(SweepDue(self.finisher(), self._clock.now()))
+            self.ended(finisher)
             looked_at = swept.looked_at
             for carrier, identifiers in swept.unsent.items():
                 if carrier in self._carriers:
                     self._carriers[carrier].dispatcher.swept(identifiers)
-        self._ended(await self._store.write(MatchEarly(self._finisher(), self._clock.now())))
+        self.ended(await self._store.write(MatchEarly(self.finisher(), self._clock.now())))

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from sms.compliance.settings import ComplianceSettings
+
 
 class SmsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Messages: how long they live, how many may wait."""
@@ -20,3 +22,4 @@ class SmsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """Messages waiting in memory; the rest waits in the store only."""
     body_days: Annotated[int, Meta(ge=0)] = 30
     """How long texts are kept. What was sent when, and what became of it, is kept longer."""
+    compliance: ComplianceSettings = ComplianceSettings()

@@ -29,6 +29,7 @@ class MessageEvent(Enum):
     DELIVER = "deliver"  # the last part's receipt: delivered
     FAIL = "fail"  # a part's receipt: not delivered
     EXPIRE = "expire"  # validity ran out
+    BLOCK = "block"  # the recipient opted out before anything was sent
     GIVE_UP = "give up"  # the time for receipts ran out
 
 
@@ -41,6 +42,7 @@ OUTBOUND: Final = Machine(
     {
         (_S.ACCEPTED, _E.CLAIM): _S.SUBMITTING,
         (_S.ACCEPTED, _E.EXPIRE): _S.EXPIRED,
+        (_S.ACCEPTED, _E.BLOCK): _S.FAILED,
         (_S.SUBMITTING, _E.RELEASE): _S.ACCEPTED,
         (_S.SUBMITTING, _E.SUBMIT): _S.SUBMITTED,
         (_S.SUBMITTING, _E.REFUSE): _S.FAILED,

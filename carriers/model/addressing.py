@@ -11,7 +11,7 @@ class AddressForm(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """How one kind of address is written."""
 
     ton: Octet
-    """Type of number: 0 unknown, 1 international, 2 national, 3 network specific, 5 alphanumeric, 6 abbreviated."""
+    """Type of number: 0 unknown, 1 international, 2 national, 3 network specific, 5 a name, 6 abbreviated."""
     npi: Octet
     """Numbering plan: 0 unknown, 1 E.164, 8 national, 9 private."""
     plus: bool = False

@@ -8,7 +8,7 @@ Address = IPv4Address | IPv6Address
 
 
 class Networks:
-    """Networks and single addresses, as an operator lists them: `192.0.2.7`, `10.1.0.0/16`, `2001:db8::/32`."""
+    """Networks and single addresses, as an operator lists them: `192.0.2.7`, `10.1.0.0/16`, `fd00::/8`."""
 
     __slots__ = ("_networks",)
 
@@ -35,7 +35,7 @@ class Networks:
 
 @lru_cache(maxsize=1000)
 def parse_address(text: str) -> Address | None:
-    """Return an address without its zone; an IPv4 address that came in an IPv6 socket is that IPv4 address."""
+    """Return an address without its zone; one of IPv4 that came in an IPv6 socket is that of IPv4."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

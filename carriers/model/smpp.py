@@ -98,13 +98,13 @@ class SmppLink(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     service_type: Annotated[str, Meta(max_length=5)] = ""
     """service_type of every message that names none (§5.2.11)."""
     tlvs: dict[str, str] = {}
-    """Optional parameters of every message: `0x1400 = "hex"` or `"text:..."`: 10DLC campaign, sender id, DLT entity."""
+    """Optional parameters of every message, `0x1400 = "hex"` or `"text:..."`: 10DLC campaign, DLT entity."""
     per_second: PerSecond | None = None
     """Messages (parts) a second on this link. Unset: as many as the carrier takes."""
     throttle_seconds: Annotated[tuple[Seconds, ...], Meta(min_length=1, max_length=20)] = (0.25, 0.5, 1, 2, 5)
     """Pauses after the carrier said 0x58 or 0x14, once and again; the last repeats."""
     on_lost_response: LostResponse = "resend"
-    """When an answer never came: `resend` the message and mark it; `fail` it; or `wait`, as if it was taken."""
+    """When an answer never came: `resend` the message, marked; `fail` it; or `wait`, as if it was taken."""
     window: Window = 100
     """Requests of ours that may be unanswered at once."""
     enquire_link_seconds: Seconds = 30.0

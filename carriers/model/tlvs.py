@@ -38,10 +38,8 @@ def _tag(text: str) -> int:
 
 def _value(tag: str, text: str) -> bytes:
     try:
-        if text.startswith(_TEXT):
-            value = text.removeprefix(_TEXT).encode("ascii")
-        else:
-            value = bytes.fromhex(text)
+        said = text.removeprefix(_TEXT)
+        value = bytes.fromhex(text) if said == text else said.encode("ascii")
     except ValueError:
         raise ValueError(f"tlvs.{tag}: expected octets in hex, or {_TEXT} and ASCII characters") from None
     if len(value) > MAX_TLV:

@@ -1,83 +1,112 @@
 """Named ways of being a carrier. An account binds under one of them.
 
 A profile is data: one field for each thing that carriers do differently, neutral by default. A further
-misbehaviour is a further field, read where that thing is done, and a named profile that sets it. Outcomes
-(by destination) and profiles (by account) combine: the outcome decides what becomes of one message, the
-profile how the SMSC treats all of them.
+misbehaviour is a further field, read where that thing is done, and a named profile in `catalogue` that sets
+it. Outcomes (by destination) and profiles (by account) combine: the outcome decides what becomes of one
+message, the profile how the SMSC treats all of them.
 """
 
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Final
+from enum import Enum
 
-from telephony.kernel.errors import ConfigurationError
+from carriers.simulated.spelling import Spelling
+from sms.smpp.constants import CommandStatus
+
+
+class TextForm(Enum):
+    """How a handset's long text comes."""
+
+    UDH = "parts with a header of 8-bit reference"
+    UDH_16 = "parts with a header of 16-bit reference"
+    SAR = "parts with sar_* parameters"
+    PAYLOAD = "whole, in message_payload"
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How the SMSC treats every message of an account."""
+    """How the SMSC treats every message of an account. `…_every`: each such submit_sm, counted; 0: none."""
 
     name: str
     summary: str
     """One line for the reference."""
+
+    # Ids and receipts
+    response_id: Spelling = Spelling.HEX
+    """In submit_sm_resp."""
+    receipt_id: Spelling = Spelling.HEX
+    """In receipts: text and parameter."""
+    receipt_tlv_id: Spelling | None = None
+    """In receipts' parameter, when it is another than in their text."""
+    receipt_text: bool = True
+    """Whether receipts have a text."""
+    receipt_tlvs: bool = True
+    """Whether receipts have receipted_message_id and message_state."""
+    receipt_in_payload: bool = False
+    """Whether a receipt's text stands in message_payload."""
+    receipt_unflagged: bool = False
+    """Whether receipts look like messages by their esm_class."""
     receipt_first: bool = False
     """Every receipt comes before the response to its submit_sm."""
+    receipts: int = 1
+    """How often each comes."""
+    receipts_shuffled: bool = False
+    """Receipts come in another order than the messages."""
+    receipt_of_last_part: bool = False
+    """Of a long text's parts only the last gets a receipt."""
+    receipt_intermediate: bool = False
+    """An ENROUTE comes before the final one (esm_class 0x20)."""
+
+    # Responses
     per_second: float | None = None
     """submit_sm a second; ESME_RTHROTTLED answers the rest. An account may set its own."""
+    refuse_every: int = 0
+    """A submit_sm answered with `refusal`."""
+    refusal: int = CommandStatus.ESME_ROK
+    nack: bool = False
+    """Refusals come as generic_nack."""
+    lose_every: int = 0
+    """A submit_sm taken and not answered."""
+    responses_shuffled: bool = False
+    """Responses come in another order than the requests."""
+    responses_twice: bool = False
+    """Each response comes a second time."""
 
+    # The connection
+    refused_binds: int = 0
+    """Binds of the account that fail before one is accepted."""
+    early_messages: bool = False
+    """What waits is delivered before the bind is answered."""
+    unbind_every: int = 0
+    """A submit_sm after which the SMSC unbinds."""
+    drop_every: int = 0
+    """A submit_sm whose response ends in the middle, and the connection with it."""
+    deaf_after: int = 0
+    """submit_sm after which the SMSC reads no more, but keeps the connection."""
+    mute: bool = False
+    """Nothing but the bind is ever answered, enquire_link neither."""
+    slow_seconds: float = 0.0
+    """How long the SMSC reads nothing after each read."""
+    split: bool = False
+    """Each octet is sent by itself."""
+    enquiries: int = 0
+    """enquire_link after each response."""
+    noise: bool = False
+    """PDUs that are broken, unknown or answer nothing stand between the others."""
+    vendor_tlvs: bool = False
+    """Parameters of the carrier's own, some twice, in responses and deliver_sm."""
 
-PROFILES: Final[dict[str, Profile]] = {
-    profile.name: profile
-    for profile in (
-        Profile("plain", "does what SMPP 3.4 says, as fast as it can"),
-        Profile(
-            "receipt-before-response",
-            "sends each receipt before the response to its submit_sm",
-            receipt_first=True,
-        ),
-        Profile(
-            "throttling",
-            "takes 20 submit_sm a second (`per_second` of the account changes it) and answers the rest "
-            "ESME_RTHROTTLED (0x58)",
-            per_second=20.0,
-        ),
-    )
-}
+    # Texts from handsets
+    text_form: TextForm = TextForm.UDH
+    texts: int = 1
+    """How often each comes."""
+    parts_reversed: bool = False
+    by_data_sm: bool = False
+    """Receipts and texts come by data_sm."""
 
-
-def profile_named(name: str, *, key: str) -> Profile:
-    """Return the profile; raises ConfigurationError naming `key` and the nearest known profile."""
-    profile = PROFILES.get(name)
-    if profile is None:
-        near = get_close_matches(name, PROFILES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(PROFILES)}."
-        raise ConfigurationError(f"{key}: no profile is named {name!r}; {hint}", target=key)
-    return profile
-
-
-def profile_table() -> str:
-    """Return the profiles as the Markdown table of the reference."""
-    rows = ["| profile | what it does |", "|---|---|"]
-    rows += [f"| `{profile.name}` | {profile.summary} |" for profile in PROFILES.values()]
-    return "\n".join(rows) + "\n"
-
-
-class Rate:
-    """At most so many a second, on average; as many at once as one second allows (a token bucket)."""
-
-    __slots__ = ("_at", "_per_second", "_room", "_tokens")
-
-    def __init__(self, per_second: float, now: float) -> None:
-        self._per_second = per_second
-        self._room = max(1.0, per_second)
-        self._tokens = self._room
-        self._at = now
-
-    def take(self, now: float) -> bool:
-        """Take one at `now` (monotonic seconds), or say that there is none."""
-        self._tokens = min(self._room, self._tokens + (now - self._at) * self._per_second)
-        self._at = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
+    @property
+    def wild(self) -> bool:
+        """Whether it concerns the octets on the wire, not only what is said."""
+        return bool(
+            self.early_messages or self.mute or self.slow_seconds or self.split or self.enquiries
+            or self.noise or self.responses_twice
+        )  # fmt: skip

@@ -32,4 +32,4 @@ class Reassembly:
                 del self._unfinished[next(iter(self._unfinished))]
             return None
         del self._unfinished[key]
-        return decode_body(b"".join(parts[number].body for number in sorted(parts)), part.alphabet)
+        return decode_body(b"".join(parts[number].body for number in sorted(parts)), part.alphabet, part.shift)

@@ -23,8 +23,10 @@ class Unreachable(RemoteUnavailable):
 class Reach(Protocol):
     """A way to the SMSC."""
 
-    seconds: float | None
-    """How long `open` may take; None: as long as it likes."""
+    @property
+    def seconds(self) -> float | None:
+        """How long `open` may take; None: as long as it likes."""
+        ...
 
     async def open(self, made: Made) -> LinkConnection:
         """Return a connection that is ready for the bind.

@@ -1,17 +1,19 @@
 """The SMSC's side of SMPP over asyncio: for the simulated carrier, and for customers who bind to Tandem."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import structlog
 
-from sms.smpp.connection import Connection
+from sms.smpp.connection import LINGER_SECONDS, Connection
 from sms.smpp.constants import CommandId, CommandStatus
 from sms.smpp.events import Answered, BindReceived, Closed, Event, Lost, Received
 from sms.smpp.pdu import DeliverSm, SubmitSm, SubmitSmResp
 from sms.smpp.session import MAX_UNANSWERED, Session, Timers
 from sms.smpp.states import BIND_TYPES, BindType, Role
+from sms.smpp.tls import ServerTls, server_context
 from telephony.kernel.clock import Clock
 
 MAX_CONNECTIONS: Final = 1000
@@ -67,22 +69,45 @@ class ServerSettings:
     """Silence after which a connection is tested; after twice this it is closed."""
     response_seconds: float = 10.0
     """How long the answer to a deliver_sm may take."""
+    max_unbound: int = 50
+    """Connections of one address that have not bound: one alone must not take everybody's places."""
 
 
 class SmppServer:
     """Listens, and keeps the connections."""
 
-    def __init__(self, handler: ServerHandler, settings: ServerSettings, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        handler: ServerHandler,
+        settings: ServerSettings,
+        *,
+        clock: Clock,
+        accept: "Callable[[SmppServer], ServerConnection] | None" = None,
+    ) -> None:
+        """`accept` makes the protocol of a new connection."""
         self.handler = handler
+        self._accept = accept or ServerConnection
         self.settings = settings
         self.clock = clock
         self.connections: set[ServerConnection] = set()
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port: with `port` 0 one that is free."""
+    async def start(self, host: str, port: int, tls: ServerTls | None = None) -> int:
+        """Listen, over TLS when given, and return the port: with `port` 0 one that is free.
+
+        Raises OSError when it cannot listen, ConfigurationError for certificates that cannot be used.
+        """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: ServerConnection(self), host, port, backlog=256)
+        context = None if tls is None else await asyncio.to_thread(server_context, tls)
+        self._server = await loop.create_server(
+            lambda: self._accept(self),
+            host,
+            port,
+            backlog=256,
+            ssl=context,
+            ssl_handshake_timeout=None if tls is None else tls.handshake_seconds,
+            ssl_shutdown_timeout=None if tls is None else LINGER_SECONDS,
+        )
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self, grace: float = 1.0) -> None:
@@ -170,6 +195,11 @@ class ServerConnection(Connection):
         connections.add(self)
         if len(connections) > MAX_CONNECTIONS:
             _log.warning("smpp.too_many_connections", limit=MAX_CONNECTIONS)
+            self.abort()
+            return
+        peer, limit = self.peer(), self._server.settings.max_unbound
+        if sum(not each.system_id and each.peer() == peer for each in connections) > limit:
+            _log.warning("smpp.too_many_unbound", peer=peer, limit=limit)
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -41,9 +41,9 @@ instead of being left unread: on a transceiver the answers to our own requests s
 
 _length: Final = Struct(">I").unpack_from
 _header: Final = Struct(">IIII").unpack_from
-_OPENING: Final = frozenset(
-    {BindState.OPEN, BindState.BINDING_TX, BindState.BINDING_RX, BindState.BINDING_TRX}
-)
+_BINDING: Final = frozenset({BindState.BINDING_TX, BindState.BINDING_RX, BindState.BINDING_TRX})
+_OPENING: Final = _BINDING | {BindState.OPEN}
+_MESSAGES: Final = frozenset({CommandId.DELIVER_SM, CommandId.DATA_SM})
 _RESPONSE_BIT: Final = int(RESPONSE_BIT)
 
 
@@ -110,6 +110,7 @@ class Session:
         self._control: dict[int, int] = {}  # bind, enquire_link, unbind: the response's command_id
         self._unanswered: dict[int, type[Pdu]] = {}
         self._bind_version = 0
+        self._early: list[tuple[Pdu, int]] = []  # came before the answer to our bind
         self._enter(BindState.OPEN)
 
     @property
@@ -218,6 +219,11 @@ class Session:
         self._out.append(encode(kind() if pdu is None else pdu, sequence, status))
         del self._unanswered[sequence]
         return True
+
+    def limit(self, window: int, max_unanswered: int) -> None:
+        """Take other limits than it was made with: who binds is known only when they do."""
+        self.window = window
+        self._max_unanswered = max_unanswered
 
     # What the peer sends
 
@@ -336,6 +342,7 @@ class Session:
         self._outstanding.clear()
         self._control.clear()
         self._unanswered.clear()
+        self._early.clear()
         return events
 
     def _break_off(self, header: bytes, events: list[Event]) -> None:
@@ -369,7 +376,7 @@ class Session:
         command_id = pdu.command_id
         kind = RESPONSES.get(command_id)
         if command_id not in self._takes:
-            self._refuse_by_state(command_id, kind, sequence)
+            self._untimely(pdu, kind, sequence)
         elif kind is None:
             events.append(Noticed(pdu))
         elif kind is EnquireLinkResp:
@@ -392,13 +399,28 @@ class Session:
                 self._enter(BIND.fire(self._state, BIND_EVENTS[command_id]))
                 events.append(BindReceived(pdu, sequence))
 
-    def _refuse_by_state(self, command_id: int, kind: type[Pdu] | None, sequence: int) -> None:
+    def _untimely(self, pdu: Pdu, kind: type[Pdu] | None, sequence: int) -> None:
+        """Take what the state does not allow: keep what came before the answer to our bind, refuse the rest.
+
+        Some SMSCs deliver what waited before they answer the bind; refused, it might be lost.
+        """
+        command_id = pdu.command_id
+        if command_id in self._takes_once_bound() and len(self._early) < self._max_unanswered:
+            self._early.append((pdu, sequence))
+            return
         self.counters.wrong_state += 1
         if kind is None:
             return
         again = command_id in BIND_EVENTS and self.role is Role.SMSC
         status = CommandStatus.ESME_RALYBND if again else CommandStatus.ESME_RINVBNDSTS
         self._out.append(encode(kind(), sequence, status))
+
+    def _takes_once_bound(self) -> frozenset[int]:
+        """Return what messages the bind that we asked for will let in."""
+        if self._state not in _BINDING:
+            return frozenset()
+        bound = takes(self.role, BIND.fire(self._state, BindEvent.ACCEPT))
+        return bound & _MESSAGES if self.role is Role.ESME else frozenset()
 
     def _response(self, pdu: Pdu, sequence: int, status: int, events: list[Event]) -> None:
         command_id = pdu.command_id
@@ -428,6 +450,9 @@ class Session:
             return
         self._enter(BIND.fire(self._state, BindEvent.ACCEPT))
         events.append(Bound(pdu))
+        early, self._early = self._early, []
+        for request, number in early:
+            self._request(request, number, events)
 
     def __repr__(self) -> str:
         """Name role, state and load."""

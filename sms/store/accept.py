@@ -1,6 +1,10 @@
-"""The job that turns a request into messages: after its commit the answer may say 202."""
+"""The job that turns a request into messages: after its commit the answer may say 202.
 
-from collections.abc import Mapping, Sequence
+A message to a recipient that has opted out is refused, and kept as one that failed: who asks later why it
+never came finds it.
+"""
+
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
@@ -8,8 +12,10 @@ import msgspec
 from sqlalchemy import Connection
 
 from sms.message import KIND, SmsDetail
-from sms.states import OUTBOUND
+from sms.optouts import store as optouts
+from sms.states import OUTBOUND, MessageEvent
 from sms.store.rows import interaction_row
+from telephony.kernel.clock import to_iso
 from telephony.kernel.http.repeatability import Call, Claim, Pair, Refused, Repeated, claim_many, fingerprint
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.bulk import insert_rows
@@ -17,6 +23,10 @@ from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
 
 OPERATION: Final = "sms.send"
+
+ID_SIZE: Final = 16
+_BLOCKED: Final = b"!"
+"""Stands behind the id in a remembered answer that was a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class NewMessage:
     detail: SmsDetail
     repeat: Pair | None = None
     """The recipient's own idempotency id (ACS Sms send, `repeatabilityRequestId`)."""
+    not_before: int | None = None
+    """When it may be sent at the earliest; until then no node works on it. None: at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +51,10 @@ class Accepted:
     """What became of one."""
 
     id: InteractionId | None
-    """The first one's when the request was a repetition; None when it was refused."""
+    """The first one's when the request was a repetition; None when the repeatability id was refused."""
     repeated: bool = False
     refused: str = ""
-    """Why, in words."""
+    """Why, in words; with an id when the refusal itself is on record."""
 
 
 @dataclass(slots=True)
@@ -57,6 +69,10 @@ class AcceptMessages:
     body_until: int
     """When its text may be forgotten."""
     messages: Sequence[NewMessage]
+    source: str = "http"
+    """Who asked, for the timeline."""
+    even_opted_out: bool = False
+    """Whether to send also to those who opted out: what confirms just that."""
 
     order: ClassVar[int] = 0
 
@@ -67,7 +83,17 @@ class AcceptMessages:
     @classmethod
     def together(cls, tx: Connection, jobs: Sequence[Self]) -> list[list[Accepted]]:
         """See `telephony.kernel.store.jobs.BatchJob`."""
-        claims = _claims(tx, jobs)
+        optouts.lock_to_rely(tx)
+        blocked = optouts.opted_out(
+            tx,
+            (
+                (message.resource, message.own, message.peer)
+                for job in jobs
+                if not job.even_opted_out
+                for message in job.messages
+            ),
+        )
+        claims = _claims(tx, jobs, blocked)
         interaction_rows: list[tuple[object, ...]] = []
         body_rows: list[tuple[object, ...]] = []
         entries: list[Entry] = []
@@ -77,9 +103,13 @@ class AcceptMessages:
             for message in job.messages:
                 claim = claims.get(message.id)
                 if isinstance(claim, Repeated):
-                    answers.append(Accepted(InteractionId(claim.response), repeated=True))
+                    answers.append(_again(claim))
                 elif isinstance(claim, Refused):
                     answers.append(Accepted(None, refused=claim.reason))
+                elif not job.even_opted_out and _pair(message) in blocked:
+                    interaction_rows.append(_blocked_row(job, message))
+                    entries.append(_blocked_entry(job, message))
+                    answers.append(Accepted(message.id, refused=optouts.REFUSED))
                 else:
                     interaction_rows.append(_interaction_row(job, message))
                     body_rows.append((message.resource, message.id, message.text, job.body_until))
@@ -92,8 +122,20 @@ class AcceptMessages:
         return results
 
 
-def _claims(tx: Connection, jobs: Sequence[AcceptMessages]) -> Mapping[InteractionId, Claim]:
-    """Claim the repeatability ids of a group; the answer to come is the message's id."""
+def _pair(message: NewMessage) -> optouts.Pair:
+    return message.resource, message.own, message.peer
+
+
+def _again(claim: Repeated) -> Accepted:
+    """Return the first answer again: what was refused then is refused now."""
+    refused = optouts.REFUSED if claim.response[ID_SIZE:] == _BLOCKED else ""
+    return Accepted(InteractionId(claim.response[:ID_SIZE]), repeated=True, refused=refused)
+
+
+def _claims(
+    tx: Connection, jobs: Sequence[AcceptMessages], blocked: Set[optouts.Pair]
+) -> Mapping[InteractionId, Claim]:
+    """Claim the repeatability ids of a group; the answer to come is the message's id, marked if blocked."""
     repeatable: list[InteractionId] = []
     calls: list[Call] = []
     for job in jobs:
@@ -103,7 +145,8 @@ def _claims(tx: Connection, jobs: Sequence[AcceptMessages]) -> Mapping[Interacti
                     message.own, message.peer, message.text, msgspec.json.encode(message.detail)
                 )
                 repeatable.append(message.id)
-                calls.append(Call(message.resource, message.repeat, OPERATION, asked, message.id))
+                answer = message.id + _BLOCKED if _pair(message) in blocked else message.id
+                calls.append(Call(message.resource, message.repeat, OPERATION, asked, answer))
     if not calls:
         return {}
     now = max(job.now for job in jobs)
@@ -121,8 +164,8 @@ def _interaction_row(job: AcceptMessages, message: NewMessage) -> tuple[object, 
         own=message.own,
         peer=message.peer,
         carrier=message.carrier,
-        node=job.node,
-        due=job.expires,
+        node=job.node if message.not_before is None else None,
+        due=job.expires if message.not_before is None else message.not_before,
         created=job.now,
         updated=job.now,
         detail=msgspec.json.encode(message.detail),
@@ -135,4 +178,31 @@ def _accepted_entry(job: AcceptMessages, message: NewMessage) -> Entry:
         "alphabet": message.detail.alphabet,
         "request": job.request_id,
     }
-    return Entry(message.resource, message.id, job.now, job.node, "http", "message.accepted", data)
+    if message.not_before is not None:
+        data["not_before"] = to_iso(message.not_before)
+    return Entry(message.resource, message.id, job.now, job.node, job.source, "message.accepted", data)
+
+
+def _blocked_row(job: AcceptMessages, message: NewMessage) -> tuple[object, ...]:
+    return interaction_row(
+        resource=message.resource,
+        id=message.id,
+        kind=KIND,
+        direction="outbound",
+        state=OUTBOUND.fire(OUTBOUND.initial, MessageEvent.BLOCK).value,
+        version=1,
+        own=message.own,
+        peer=message.peer,
+        carrier=message.carrier,
+        created=job.now,
+        updated=job.now,
+        ended=job.now,
+        detail=msgspec.json.encode(message.detail),
+    )
+
+
+def _blocked_entry(job: AcceptMessages, message: NewMessage) -> Entry:
+    data = {"reason": optouts.REFUSED, "request": job.request_id}
+    return Entry(
+        message.resource, message.id, job.now, job.node, optouts.SOURCE, "message.failed", data
+    )

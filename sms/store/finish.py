@@ -6,13 +6,13 @@ the delivery report to the application, committed together.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
 
 from sms.events import DELIVERY_REPORT, DeliveryAttempt, DeliveryReport, delivery_report_event
-from sms.message import SmsDetail, wire_id
+from sms.message import Outbound, SmsDetail, wire_id
 from sms.states import OUTBOUND, MessageEvent, MessageState
 from sms.store.sql import among
 from telephony.events.event import Event
@@ -20,6 +20,9 @@ from telephony.events.store import Delivery, Matching, Publication, publish_many
 from telephony.kernel.clock import to_iso
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.timeline import Entry, append_many
+
+if TYPE_CHECKING:
+    from sms.compliance.store import Compliance  # which needs this module
 
 Key = tuple[ResourceId, InteractionId]
 """What a message is found by."""
@@ -92,8 +95,12 @@ class Finisher:
 
     node: NodeId
     subscriptions: Matching
+    compliance: "Compliance | None" = None
+    """What is done about words in inbound texts; None: nothing."""
     deliveries: list[Delivery] = field(default_factory=list)
     """Webhook deliveries made; the caller hands them on after the commit."""
+    replies: list[tuple[str, Outbound]] = field(default_factory=list)
+    """Automatic answers accepted, each with its carrier: likewise."""
 
     def apply(
         self, tx: Connection, changes: Iterable[Change], known: Mapping[Key, Facts] | None = None

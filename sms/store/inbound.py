@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 from sqlalchemy import Connection
 
+from sms.compliance.words import Spoken
 from sms.events import RECEIVED, ReceivedSms, received_event
 from sms.message import KIND, SmsDetail, wire_id
+from sms.optouts import store as optouts
 from sms.states import INBOUND
 from sms.store.finish import MAX_SOURCE, Finisher
 from sms.store.rows import interaction_row
@@ -22,7 +24,10 @@ from telephony.kernel.store.bulk import insert_rows
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
 
-_OWNERS: Final = "SELECT number, resource FROM numbers WHERE number {ids}"
+_OWNERS: Final = "SELECT number, resource, carrier FROM numbers WHERE number {ids}"
+
+_Owner = tuple[ResourceId, str]
+"""The resource that has a number, and the carrier through which the number sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +57,26 @@ class RecordInbound:
     body_until: int
     messages: Sequence[InboundSms]
 
+    order: ClassVar[int] = optouts.FIRST
+
     def __call__(self, tx: Connection) -> tuple[Finisher, list[InteractionId | None]]:
         """Return the finisher and an id for each message, None for a number that nobody owns."""
         self.finisher.deliveries.clear()  # it may run twice
+        self.finisher.replies.clear()
+        compliance = self.finisher.compliance
         owners = _owners(tx, {message.own for message in self.messages})
         kept: list[InteractionId | None] = []
         rows: list[tuple[object, ...]] = []
         texts: list[tuple[object, ...]] = []
         entries: list[Entry] = []
         events: list[Publication] = []
+        spoken: list[Spoken] = []
         for message in self.messages:
-            resource = owners.get(message.own)
-            if resource is None:
+            owner = owners.get(message.own)
+            if owner is None:
                 kept.append(None)
                 continue
+            resource, carrier = owner
             identifier = InteractionId(ids.new_id(message.at))
             kept.append(identifier)
             detail = SmsDetail(segments=message.segments, alphabet=message.alphabet)
@@ -85,16 +96,26 @@ class RecordInbound:
             )
             if self.finisher.wanted(resource, RECEIVED):
                 events.append(Publication(resource, identifier, (_event(identifier, message),)))
+            word = None if compliance is None else compliance.words.find(message.text)
+            if word is not None:
+                spoken.append(
+                    Spoken(word, resource, identifier, message.at, message.own, message.peer, carrier)
+                )
         insert_rows(tx, interactions, rows)
         insert_rows(tx, bodies, texts)
         append_many(tx, entries)
+        if compliance is not None and spoken:
+            compliance.obey(tx, self.finisher, spoken)
         if events:
             self.finisher.publish(tx, events, max(message.at for message in self.messages))
         return self.finisher, kept
 
 
-def _owners(tx: Connection, wanted: set[str]) -> Mapping[str, ResourceId]:
-    return {number: ResourceId(bytes(resource)) for number, resource in among(tx, _OWNERS, sorted(wanted))}
+def _owners(tx: Connection, wanted: set[str]) -> Mapping[str, _Owner]:
+    return {
+        number: (ResourceId(bytes(resource)), carrier)
+        for number, resource, carrier in among(tx, _OWNERS, sorted(wanted))
+    }
 
 
 def _row(

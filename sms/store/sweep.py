@@ -83,7 +83,7 @@ class SweepDue:
 
 @dataclass(slots=True)
 class MatchEarly:
-    """Match receipts that crossed their response, and drop those too old to matter.
+    """Match receipts that crossed their response.
 
     A response looks for its early receipts itself; with several gateways one may be written down while
     another keeps the receipt, and neither sees the other's.
@@ -141,11 +141,4 @@ class MatchEarly:
                     for row in rows
                 ],
             )
-        self._drop_old(tx)
         return self.finisher
-
-    def _drop_old(self, tx: Connection) -> None:
-        expires = early_receipts.c.expires
-        old = select(expires).where(expires <= self.now).order_by(expires).limit(SLICE)
-        if times := tx.execute(old).scalars().all():
-            tx.execute(delete(early_receipts).where(expires <= times[-1]))

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
 from telephony.kernel.store import Identifier, Microseconds, metadata
+from telephony.kernel.store.schema import EXPIRES, of_interaction
 
 MAX_REPORT: Final = 24
 """Characters kept of what a receipt said."""
@@ -23,6 +24,7 @@ parts: Final = Table(
     Column("reported", Microseconds),
     Column("report", String(MAX_REPORT)),  # what the receipt said: DELIVRD 000
     sqlite_with_rowid=False,
+    info=of_interaction("message"),
 )
 """One row a part that a carrier took: what a receipt is matched against."""
 
@@ -37,5 +39,6 @@ early_receipts: Final = Table(
     Column("receipt", LargeBinary, nullable=False),  # JSON
     Column("expires", Microseconds, nullable=False, index=True),
     sqlite_with_rowid=False,
+    info=EXPIRES,
 )
 """Receipts that came before the response they belong to; a carrier's, so no resource is known yet."""

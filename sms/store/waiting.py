@@ -40,8 +40,8 @@ class Waiting:
             )
             .where(
                 table.node == self.node,
-                table.state == self.state.value,
                 table.carrier == self.carrier,
+                table.state == self.state.value,
                 table.kind == KIND,
             )
             .order_by(table.id)

@@ -1,9 +1,12 @@
 """Alphabets and what data_coding says about them (SMPP 3.4 §5.2.19, 3GPP TS 23.038 §4)."""
 
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
-from carriers.model.text import DefaultAlphabet as Default
+from carriers.model.text import DefaultAlphabet
+
+Default: TypeAlias = DefaultAlphabet
+"""What an SMSC means by data_coding 0."""
 
 DEFAULT: Final = 0x00
 """data_coding of the SMSC's default alphabet."""

@@ -1,9 +1,9 @@
 """From text to parts, as a carrier wants them.
 
-A text goes out in the carrier's default alphabet when every character has a place there; else, if the carrier
-allows, with look-alikes, in a national language's tables or in Latin-1; else in UCS-2. Of several ways the
-one with the fewest parts is taken, of equals the one that stands first in this sentence. The same text, policy
-and reference always give the same parts.
+A text goes out in the carrier's default alphabet when every character has a place there; else, with
+look-alikes if the carrier allows them; else in a national language's tables, in Latin-1 or in UCS-2, as far
+as allowed. Of these the one with the fewest parts is taken, of equals the one that changes no character, then
+the first in this order. The same text, policy and reference always give the same parts.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ from sms.text.cutting import GSM_SINGLE, MAX_PARTS, Cut
 from sms.text.encoding import Encoded, InvalidHeader, InvalidText, Part, TextTooLong
 from sms.text.lookalike import Replaced, substitute
 from sms.text.national import Shift
+from sms.text.national_tables import LOCKING
 
 _SUBUNIT_DISPLAY: Final[Tlvs] = ((int(Tag.DEST_ADDR_SUBUNIT), b"\x01"),)
 """dest_addr_subunit "MS display" (SMPP 3.4 §5.3.2.2)."""
@@ -82,12 +83,12 @@ class TextEncoder:
         empty part.
         """
         if flash:
-            return self._encode(text, self._flash, self._flash_others, max_parts, self._flash_tlvs)
-        if self._quick:  # nearly every text
-            septets = gsm0338.encode(text)
-            if septets is not None and len(septets) <= GSM_SINGLE:
-                return Encoded(Alphabet.GSM, DEFAULT, (septets,))
-        return self._encode(text, self._plain, self._others, max_parts, ())
+            body = self._flash.write(text)
+            return self._finish(text, body, self._flash, self._flash_others, max_parts, self._flash_tlvs)
+        body = self._plain.write(text)
+        if body is not None and self._quick and len(body) <= GSM_SINGLE:  # nearly every text
+            return Encoded(Alphabet.GSM, DEFAULT, (body,))
+        return self._finish(text, body, self._plain, self._others, max_parts, ())
 
     def binary(
         self, octets: bytes, *, header: bytes = b"", flash: bool = False, max_parts: int = MAX_PARTS
@@ -109,11 +110,21 @@ class TextEncoder:
             raise _too_long(limit)
         return encoded
 
-    def _encode(
-        self, text: str, plain: _Form, others: tuple[_Form, ...], max_parts: int, tlvs: Tlvs
+    def _finish(
+        self,
+        text: str,
+        body: bytes | None,
+        plain: _Form,
+        others: tuple[_Form, ...],
+        max_parts: int,
+        tlvs: Tlvs,
     ) -> Encoded:
+        """Return `text`, of which `body` is what `plain` makes."""
         limit = min(max_parts, MAX_PARTS)
-        body, replaced = self._write(text, plain)
+        replaced: Replaced = ()
+        if body is None and self.policy.substitute:
+            other, replaced = substitute(text, plain.fits)
+            body = plain.write(other)
         if body is not None:
             encoded = self._cut(plain.shape, body, limit, tlvs, replaced)
         else:
@@ -125,20 +136,17 @@ class TextEncoder:
     def _cheapest(self, text: str, forms: tuple[_Form, ...], limit: int, tlvs: Tlvs) -> Encoded | None:
         best: Encoded | None = None
         for form in forms:
-            body, replaced = self._write(text, form)
+            body = form.write(text)
+            replaced: Replaced = ()
+            if body is None and self.policy.substitute:
+                other, replaced = substitute(text, form.fits)
+                body = form.write(other)
             if body is None or (form.shape.elements and self._headless and _several(form.shape, body)):
                 continue
             encoded = self._cut(form.shape, body, limit, tlvs, replaced)
             if encoded is not None and (best is None or _cost(encoded) < _cost(best)):
                 best = encoded
         return best
-
-    def _write(self, text: str, form: _Form) -> tuple[bytes | None, Replaced]:
-        body = form.write(text)
-        if body is not None or not self.policy.substitute:
-            return body, ()
-        other, replaced = substitute(text, form.fits)
-        return form.write(other), replaced
 
     def _cut(
         self, shape: _Shape, body: bytes, limit: int, tlvs: Tlvs, replaced: Replaced = ()
@@ -183,7 +191,7 @@ def _other_forms(policy: TextPolicy, default: Default) -> Iterator[_Form]:
         languages = [national.IDENTIFIERS[language] for language in policy.languages]
         yield from (_national_form(Shift(0, each)) for each in languages)
         if policy.locking_shift:
-            locking = [each for each in languages if each in national.LOCKING]
+            locking = [each for each in languages if each in LOCKING]
             yield from (_national_form(Shift(each, 0)) for each in locking)
             yield from (_national_form(Shift(each, each)) for each in locking)
     if policy.latin1:

@@ -1,9 +1,9 @@
 """The national language tables (3GPP TS 23.038 annex A): characters by septet.
 
 As `sms.text.gsm0338`, one character a septet; U+FFFD where a table has none, U+001B at the escape. Printed
-editions of the standard have slips, read here as every implementation that noticed reads them: in the Kannada
-locking table 0x24 is DDA (U+0CA1, printed as 0CAA, which stands at 0x3D), in the Tamil single shift table 0x24
-is digit eight (U+0BEE, printed as 0BEF), in the Telugu one 0x22 and 0x23 are digits six and seven.
+editions of the standard have slips, read here as implementations that noticed read them: in the Kannada
+locking table 0x24 is DDA (U+0CA1, printed as 0CAA, which stands at 0x3D), in the Tamil single shift table
+0x24 is digit eight (U+0BEE, printed as 0BEF), in the Telugu one 0x22 and 0x23 are digits six and seven.
 """
 
 from typing import Final

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tandem.supervisor import processes
 from tandem.supervisor.notify import NOTIFY_SOCKET, READY_FD, notify_systemd
@@ -166,5 +167,6 @@ class Supervisor:
             line = " ".join(
                 [stamp, f"[{level}]", event, *(f"{key}={value}" for key, value in fields.items())]
             )
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # a log whose disk is full must not end a node
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()

@@ -5,11 +5,12 @@ on every line of the same task. What must not be in a log is taken out here, for
 libraries' alike, so that no caller has to remember it.
 """
 
+import contextlib
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO, cast
 
 import msgspec
 import structlog
@@ -94,13 +95,36 @@ def _safe(value: Any, *, number: bool) -> Any:  # noqa: ANN401 - a log field is 
     return value
 
 
+class _Output:
+    """A stream that never fails: a log that cannot be written, its disk being full, must not stop the work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written; the rest is lost."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            return 0
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Tell whether somebody looks on."""
+        return self._stream.isatty()
+
+
 def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
     """Send every log of this process to `stream` (standard error) as `settings` say.
 
     Once a process, before the first line. Loggers of libraries (aiohttp, SQLAlchemy) go the same way from
     warnings on, and from the configured level when that is debug.
     """
-    output = stream or sys.stderr
+    output = cast("TextIO", _Output(stream or sys.stderr))
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -122,7 +122,7 @@ def upgrade() -> None:
     op.create_index(
         "interactions_node",
         "interactions",
-        ["node", "state", "carrier", "id"],
+        ["node", "carrier", "id"],
         unique=False,
         sqlite_where=sa.text("node IS NOT NULL"),
         postgresql_where=sa.text("node IS NOT NULL"),

@@ -7,6 +7,7 @@ from a busy event loop each time; a statement of many rows gives it away once. P
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table
@@ -32,7 +33,7 @@ def insert_rows(tx: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -
         # Powers of two, so that a handful of statements serves every length and the driver keeps them
         # prepared.
         count = min(most, 1 << ((len(rows) - start).bit_length() - 1))
-        values = tuple(value for row in rows[start : start + count] for value in row)
+        values = tuple(chain.from_iterable(rows[start : start + count]))
         tx.exec_driver_sql(_statement(table, count, "?"), values)
         start += count
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.pool import QueuePool
 
@@ -83,9 +83,7 @@ def open_engine(url: str, *, connections: int = 4) -> Engine:
     """Return an engine for `url` with at most `connections`; opens none yet."""
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, connections)
-    return create_engine(
-        url, pool_size=connections, max_overflow=0, connect_args=_POSTGRESQL, hide_parameters=True
-    )
+    return _postgresql(url, connections)
 
 
 def is_away(error: BaseException) -> bool:
@@ -147,6 +145,21 @@ def check_transaction(tx: Connection) -> None:
 
 def _original(error: BaseException) -> BaseException | None:
     return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _postgresql(url: str, connections: int) -> Engine:
+    engine = create_engine(
+        url, pool_size=connections, max_overflow=0, connect_args=_POSTGRESQL, hide_parameters=True
+    )
+
+    @event.listens_for(engine, "handle_error")
+    def hide_row(context: ExceptionContext) -> None:
+        # After the first line PostgreSQL quotes the row that it refuses, and an error's text goes to the log.
+        for error in (context.original_exception, context.sqlalchemy_exception):
+            if error is not None and error.args and isinstance(context.original_exception, psycopg.Error):
+                error.args = (str(error.args[0]).split("\n", 1)[0], *error.args[1:])
+
+    return engine
 
 
 def _sqlite(url: str, connections: int) -> Engine:

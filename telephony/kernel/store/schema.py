@@ -72,7 +72,6 @@ Index("interactions_peer", interactions.c.resource, interactions.c.peer, interac
 Index(
     "interactions_node",
     interactions.c.node,
-    interactions.c.state,
     interactions.c.carrier,
     interactions.c.id,
     sqlite_where=interactions.c.node.is_not(None),

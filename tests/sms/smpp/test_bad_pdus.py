@@ -264,5 +264,6 @@ def test_each_request_in_a_state_that_does_not_take_it_is_refused_or_ignored(nam
     session.data_to_send()
     assert session.receive_data(encode(sample, 5), 1) == []
     kind = RESPONSES.get(sample.command_id)
-    expected = [] if kind is None else [Frame(kind(), 5, CommandStatus.ESME_RINVBNDSTS)]
+    kept = name in ("deliver_sm", "data_sm")  # until the answer to the bind
+    expected = [] if kind is None or kept else [Frame(kind(), 5, CommandStatus.ESME_RINVBNDSTS)]
     assert answers(session) == expected

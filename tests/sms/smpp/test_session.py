@@ -98,15 +98,37 @@ class TestBinding:
         assert ours.answer(came.sequence)
         assert theirs.receive_data(ours.data_to_send(), 2) == [Answered("in", 0, DeliverSmResp())]
 
-    def test_a_deliver_sm_before_the_bind_response_is_refused_and_not_taken_for_it(self) -> None:
+    def test_what_comes_before_the_bind_response_is_not_taken_for_it_and_kept(self) -> None:
         session = Session(Role.ESME, 0, timers=TIMERS)
         session.bind(BIND)
         session.data_to_send()
         assert give(session, DELIVER, 1) == []
-        assert frames(session) == [Frame(DeliverSmResp(), 1, CommandStatus.ESME_RINVBNDSTS)]
+        assert give(session, SUBMIT, 2) == []
+        assert frames(session) == [Frame(SubmitSmResp(), 2, CommandStatus.ESME_RINVBNDSTS)]
         assert session.state is BindState.BINDING_TRX
-        [bound] = give(session, BindTransceiverResp("smsc"), 1)
+        bound, early = give(session, BindTransceiverResp("smsc"), 1)
         assert isinstance(bound, Bound)
+        assert early == Received(DELIVER, 1)
+        assert session.answer(1)
+        assert frames(session) == [Frame(DeliverSmResp(), 1)]
+
+    def test_no_more_is_kept_before_the_bind_response_than_may_wait_after_it(self) -> None:
+        session = Session(Role.ESME, 0, timers=TIMERS, max_unanswered=2)
+        session.bind(BIND)
+        session.data_to_send()
+        for sequence in (1, 2, 3):
+            give(session, DELIVER, sequence)
+        assert frames(session) == [Frame(DeliverSmResp(), 3, CommandStatus.ESME_RINVBNDSTS)]
+
+    @pytest.mark.parametrize("status", [0, CommandStatus.ESME_RINVPASWD])
+    def test_a_transmitter_or_a_refused_bind_keeps_nothing(self, status: int) -> None:
+        request = BindTransmitter(system_id="tandem") if status == 0 else BIND
+        session = Session(Role.ESME, 0, timers=TIMERS)
+        session.bind(request)
+        session.data_to_send()
+        give(session, DELIVER, 7)
+        events = give(session, RESPONSES[request.command_id](), 1, status)
+        assert [type(event) for event in events] == [Bound if status == 0 else Closed]
 
     def test_a_response_of_another_bind_type_is_not_taken_for_ours(self) -> None:
         session = Session(Role.ESME, 0, timers=TIMERS)

@@ -9,11 +9,12 @@ from sms.receipts import Receipt
 from sms.store.receipts import EARLY_FOR, CarrierReceipt, RecordReceipts
 from sms.store.submit import ClaimMessages, RecordOutcomes, Submitted
 from sms.store.sweep import ANSWER_GRACE, SLICE, MatchEarly, SweepDue, Swept
-from sms.store.tables import early_receipts
+from sms.store.tables import early_receipts, parts
 from telephony.kernel.clock import SECOND
 from telephony.kernel.ids import NodeId, SubscriptionId, new_id
 from telephony.kernel.store import Store
-from telephony.kernel.store.schema import interactions
+from telephony.kernel.store.retention import PurgeExpired
+from telephony.kernel.store.schema import EXPIRES, interactions, of_interaction
 from tests.support.sms import CARRIER, Plane, Subscribers, Wanting, plane
 
 pytestmark = pytest.mark.wire
@@ -123,8 +124,13 @@ async def test_a_receipt_that_belongs_to_nothing_is_dropped_in_the_end(store: St
     stray = CarrierReceipt(CARRIER, "one", on.clock.now(), Receipt("stray", "delivered", "DELIVRD"))
     await store.write(RecordReceipts(on.finisher(), [stray]))
     on.clock.advance(EARLY_FOR / SECOND - 1)
+    assert await store.write(PurgeExpired(early_receipts, on.clock.now(), 10)) == 0
     await store.write(MatchEarly(on.finisher(), on.clock.now()))
     assert await _early(store) == 1
     on.clock.advance(1)
-    await store.write(MatchEarly(on.finisher(), on.clock.now()))
-    assert await _early(store) == 0
+    assert await store.write(PurgeExpired(early_receipts, on.clock.now(), 10)) == 1
+    assert early_receipts.info == EXPIRES
+
+
+async def test_what_retention_takes_goes_with_its_parts() -> None:
+    assert parts.info == of_interaction("message")

@@ -1,0 +1,1 @@
+"""What a country, a carrier or a recipient asks of texts: opt-out words, quiet hours, kinds of sender."""
