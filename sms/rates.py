@@ -76,9 +76,7 @@ class Rates:
         """Whether there is any limit: nothing need be asked otherwise."""
 
     @classmethod
-    def of(
-        cls, links: Mapping[str, SmppLink], sender: float | None, senders: Mapping[str, float]
-    ) -> "Rates":
+    def of(cls, links: Mapping[str, SmppLink], sender: float | None, senders: Mapping[str, float]) -> "Rates":
         """Return the rates that a carrier's configuration says."""
         return cls({name: link.per_second for name, link in links.items()}, sender, senders)
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sms.compliance.countries import CODE as SENDER_NOT_ALLOWED
+from sms.compliance.countries import Countries
 from sms.message import MAX_TEXT, Outbound, SmsDetail, wire_id
 from sms.outgoing import encoded
 from sms.settings import SmsSettings
@@ -76,6 +78,7 @@ class SendSms:
         self._node = node
         self._numbers = numbers
         self._settings = settings
+        self._countries = Countries(settings.compliance.countries)
         self._offer = offer
         self._backlog = backlog
 
@@ -90,17 +93,21 @@ class SendSms:
     ) -> list[Result]:
         """Return a result for each recipient, in order, once every message is on disk.
 
-        Raises Unauthorized when the sender is not the resource's number, InvalidRequest when no recipient is
-        a number or the text cannot be sent, LimitReached when too much is waiting, Unavailable when the store
-        is away: then nothing was accepted.
+        A recipient that is no number, whose country does not take the sender, or that has opted out is
+        refused alone. Raises Unauthorized when the sender is not the resource's number, InvalidRequest when
+        no recipient is a number that the sender may reach or the text cannot be sent, LimitReached when too
+        much is waiting, Unavailable when the store is away: then nothing was accepted.
         """
         alphabet, segments = _measure(text)
         owned = await self._numbers.find(sender)
         if owned is None or owned.resource != resource:
             raise Unauthorized("The sender is not a phone number of this resource.", target="from")
-        valid = [recipient for recipient in recipients if parse_e164(recipient.to) is not None]
+        refusals = [self._refusal(sender, recipient.to) for recipient in recipients]
+        valid = [
+            recipient for recipient, refusal in zip(recipients, refusals, strict=True) if refusal is None
+        ]
         if not valid:
-            raise InvalidRequest(f"smsRecipients: {MALFORMED}", target="smsRecipients")
+            raise _nothing_to_send(refusals)
         if self._backlog(owned.carrier) >= self._settings.max_backlog:
             raise LimitReached(
                 f"{self._settings.max_backlog} messages are waiting for the carrier (sms.max_backlog).",
@@ -121,10 +128,13 @@ class SendSms:
                 body,
                 detail,
                 recipient.repeat,
+                self._countries.not_before(recipient.to, now) if self._countries else None,
             )
             for recipient in valid
         ]
-        kept = max(now + self._settings.body_days * DAY, expires)  # what is to be sent must be there
+        last = max([now, *(message.not_before for message in fresh if message.not_before is not None)])
+        # What is to be sent must be there.
+        kept = max(now + self._settings.body_days * DAY, last + self._settings.validity_seconds * SECOND)
         accepted = await self._store.write(AcceptMessages(self._node, now, request_id, expires, kept, fresh))
         self._offer(
             owned.carrier,
@@ -139,16 +149,30 @@ class SendSms:
                     options.report_seconds,
                 )
                 for message, answer in zip(fresh, accepted, strict=True)
-                if answer.id is not None and not answer.repeated
+                if not answer.refused and not answer.repeated and message.not_before is None
             ],
         )
         answers = iter(accepted)
         return [
-            _result(recipient, next(answers))
-            if parse_e164(recipient.to) is not None
-            else Result(recipient.to, 400, error=MALFORMED)
-            for recipient in recipients
+            _result(recipient, next(answers)) if refusal is None else Result(recipient.to, 400, error=refusal)
+            for recipient, refusal in zip(recipients, refusals, strict=True)
         ]
+
+    def _refusal(self, sender: str, to: str) -> str | None:
+        """Return why nothing can be sent to a recipient, in words, or None."""
+        if parse_e164(to) is None:
+            return MALFORMED
+        refusal = self._countries.refusal(sender, to) if self._countries else None
+        return None if refusal is None else f"{SENDER_NOT_ALLOWED}: {refusal}"
+
+
+def _nothing_to_send(refusals: Sequence[str | None]) -> InvalidRequest:
+    """Return the error of a request none of whose recipients can be sent to."""
+    others = [refusal for refusal in refusals if refusal is not None and refusal != MALFORMED]
+    if not others:
+        return InvalidRequest(f"smsRecipients: {MALFORMED}", target="smsRecipients")
+    message = others[0].removeprefix(f"{SENDER_NOT_ALLOWED}: ")
+    return InvalidRequest(message, code=SENDER_NOT_ALLOWED, target="from")
 
 
 def _measure(text: str) -> tuple[Alphabet, int]:
@@ -166,4 +190,7 @@ def _result(recipient: Recipient, answer: Accepted) -> Result:
     if answer.id is None:
         return Result(recipient.to, 412, repeatability="rejected", error=answer.refused)
     repeatability = "accepted" if recipient.repeat is not None else None
+    if answer.refused:
+        identifier = wire_id(answer.id, "outbound")  # its delivery report tells the same
+        return Result(recipient.to, 400, identifier, repeatability, answer.refused)
     return Result(recipient.to, 202, wire_id(answer.id, "outbound"), repeatability)

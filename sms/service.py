@@ -11,14 +11,16 @@ from sms.compliance.store import Compliance
 from sms.dispatch import Dispatcher
 from sms.inlet import Inlet
 from sms.message import Outbound
-from sms.outgoing import Unit, encoder_for
+from sms.outgoing import Unit, encoded, encoder_for
 from sms.settings import SmsSettings
 from sms.smpp.link import Link
 from sms.smpp.pdu import DeliverSm
 from sms.store.finish import Finisher
+from sms.store.held import SLICE as HELD_SLICE
+from sms.store.held import ReleaseHeld
 from sms.store.sweep import SLICE, MatchEarly, SweepDue
 from telephony.events.store import Delivery, Matching
-from telephony.kernel.clock import Clock
+from telephony.kernel.clock import SECOND, Clock
 from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import NodeId
 from telephony.kernel.store import Store
@@ -85,7 +87,8 @@ class SmsService:
         self._subscriptions = subscriptions
         self._enqueue = enqueue
         self._validity_seconds = settings.validity_seconds
-        self._compliance = Compliance(settings)
+        self._encoders = {name: encoder_for(carrier) for name, carrier in carriers.items()}
+        self._compliance = Compliance(settings, lambda carrier: self._encoders.get(carrier, encoded))
         self._carriers: dict[str, _CarrierTraffic] = {}
         self._tasks: list[asyncio.Task[None]] = []
         for name, carrier in carriers.items():
@@ -100,7 +103,7 @@ class SmsService:
             settings=settings,
             finisher=self.finisher,
             ended=self.ended,
-            encode=encoder_for(carrier),
+            encode=self._encoders[name],
         )
         inlet = Inlet(
             name,
@@ -190,6 +193,18 @@ class SmsService:
                 for traffic in self._carriers.values():
                     traffic.dispatcher.look_again()
 
+    async def _release_held(self) -> None:
+        """Send what was held back until now."""
+        released = HELD_SLICE
+        while released == HELD_SLICE:
+            now = self._clock.now()
+            expires = now + self._validity_seconds * SECOND
+            by_carrier = await self._store.write(ReleaseHeld(self._node, now, expires))
+            released = sum(by_carrier.values())
+            for carrier in by_carrier:
+                if carrier in self._carriers:
+                    self._carriers[carrier].dispatcher.look_again()
+
     async def sweep(self) -> None:
         """End what is due and match what came early; the service does it every second.
 
@@ -197,6 +212,7 @@ class SmsService:
         """
         for traffic in self._carriers.values():
             traffic.dispatcher.expire()
+        await self._release_held()
         looked_at = SLICE
         while looked_at == SLICE:
             finisher, swept = await self._store.write(SweepDue(self.finisher(), self._clock.now()))

@@ -20,6 +20,9 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from sms import admin as sms_admin
 from sms import api as sms_api
+from sms import reports as reports_api
+from sms.optouts import api as optouts_api
+from sms.optouts.verbs import OptOutVerbs
 from sms.send import SendSms
 from sms.service import SmsService
 from tandem import __version__
@@ -191,18 +194,24 @@ async def gateway(
             subscriptions=subscriptions,
             enqueue=deliverer.enqueue,
         )
+        numbers = NumberDirectory(store, clock)
         send = SendSms(
             store=store,
             clock=clock,
             node=node,
-            numbers=NumberDirectory(store, clock),
+            numbers=numbers,
             settings=configuration.sms,
             offer=sms.offer,
             backlog=sms.backlog,
         )
+        optouts = OptOutVerbs(
+            store=store, clock=clock, numbers=numbers, finisher=sms.finisher, ended=sms.ended
+        )
         health = Health(__version__, [lambda: _store_trouble(store)], [lambda: _link_trouble(sms)])
         routes = (
             *sms_api.routes(send, clock),
+            *optouts_api.routes(optouts),
+            *reports_api.routes(store),
             *sms_admin.routes(store, lambda: [link.status() for link in sms.links], directory.knows),
             *resources_admin.routes(directory),
             *events_admin.routes(webhooks),

@@ -17,6 +17,8 @@ import msgspec
 
 from sms import admin as sms_admin
 from sms import api as sms_api
+from sms import reports as reports_api
+from sms.optouts import api as optouts_api
 from sms.smpp import states as smpp_states
 from sms.states import INBOUND, OUTBOUND
 from tandem import health
@@ -64,6 +66,8 @@ def every_route() -> list[Route]:
     nothing = cast("Any", None)
     return [
         *sms_api.routes(nothing, nothing),
+        *optouts_api.routes(nothing),
+        *reports_api.routes(nothing),
         *sms_admin.routes(nothing, nothing, nothing),
         *resources_admin.routes(nothing),
         *events_admin.routes(nothing),

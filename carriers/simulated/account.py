@@ -4,17 +4,26 @@ No socket, no clock: times come in, a `Decision` goes out.
 """
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Final
 
 from msgspec import Struct
 
-from carriers.simulated.deliveries import Delivery, from_handset, payload_of, receipt, wants_receipt
+from carriers.simulated.deliveries import (
+    Delivery,
+    ReceiptWriter,
+    concat_of,
+    from_handset,
+    payload_of,
+    wants_receipt,
+)
 from carriers.simulated.outcomes import ECHO, Outcome, Reply, outcome_of
-from carriers.simulated.profiles import Profile, Rate
+from carriers.simulated.profiles import Profile
+from carriers.simulated.rate import Rate
 from carriers.simulated.reassembly import Reassembly
 from sms.smpp.constants import CommandStatus, EsmClass, Npi, Ton
 from sms.smpp.pdu import SubmitSm
-from sms.text import decode, segment
+from sms.text import decode, sar, segment
 from telephony.kernel.clock import SECOND
 
 MAX_TRIED: Final = 10_000
@@ -23,8 +32,25 @@ MAX_TRIED: Final = 10_000
 MAX_ECHO: Final = 2_000
 """Characters that an echo repeats: with what stands before it, it must not need more than 255 parts."""
 
+SHUFFLE: Final = (0.04, 0.02, 0.03, 0.0, 0.01)
+"""Seconds by which one after the other of five is late, when they shall come in another order."""
+
+SHUFFLED: Final = 0.05
+"""Seconds after which the last of them has come."""
+
+_UDHI: Final = int(EsmClass.UDHI)
+
 Address = tuple[int, int, str]
 """Type of number, numbering plan, digits."""
+
+
+class Act(Enum):
+    """What the carrier does to the connection once it has answered."""
+
+    NONE = "none"
+    UNBIND = "unbind"
+    DROP = "drop"  # in the middle of the answer
+    DEAFEN = "deafen"
 
 
 class Decision(Struct, frozen=True):
@@ -39,11 +65,13 @@ class Decision(Struct, frozen=True):
     """What is sent before the response."""
     after: tuple[Delivery, ...] = ()
     """What is sent after it."""
-    late: tuple[Delivery, ...] = ()
-    """What is sent after `SimulatedSettings.slow_seconds`."""
-
-
-_THROTTLED: Final = Decision(CommandStatus.ESME_RTHROTTLED)
+    late: tuple[tuple[float, Delivery], ...] = ()
+    """What is sent so many seconds later."""
+    answer_late: float = 0.0
+    """How many seconds the response waits."""
+    nack: bool = False
+    """Whether the response is a generic_nack."""
+    act: Act = Act.NONE
 
 
 class Account:
@@ -52,18 +80,20 @@ class Account:
     def __init__(
         self,
         profile: Profile,
-        next_id: Callable[[], str],
+        next_id: Callable[[], int],
         *,
         per_second: float | None,
         mono: float,
         slow: float,
     ) -> None:
-        """`next_id` gives ids that are unique in the whole carrier; `mono` is the monotonic time now."""
+        """`next_id` gives numbers that are unique in the whole carrier; `mono` is the monotonic time now."""
         self.profile = profile
         rate = per_second or profile.per_second
         self._rate = Rate(rate, mono) if rate else None
         self._next_id = next_id
-        self._slow = round(slow * SECOND)
+        self._slow = slow
+        self._count = 0
+        self._write = ReceiptWriter(profile)
         self._tried: dict[tuple[str, str, bytes], int] = {}
         self._reassembly = Reassembly()
         self._reference = 0
@@ -71,47 +101,92 @@ class Account:
     def submit(self, pdu: SubmitSm, now: int, mono: float) -> Decision:
         """Decide about a submit_sm that came at `now` (microseconds, UTC) and `mono` (seconds)."""
         if self._rate is not None and not self._rate.take(mono):
-            return _THROTTLED
+            return Decision(CommandStatus.ESME_RTHROTTLED)
+        self._count += 1
+        profile = self.profile
+        if self._due(profile.refuse_every):
+            return Decision(profile.refusal, nack=profile.nack)
         outcome = outcome_of(pdu.destination_addr)
-        answered = True
+        answered = not self._due(profile.lose_every)
         if outcome.refused_tries or outcome.lost_responses:
             tried = self._count_try(pdu, max(outcome.refused_tries, outcome.lost_responses))
             if tried < outcome.refused_tries:
                 return Decision(outcome.refusal)
-            answered = tried >= outcome.lost_responses
-        message_id = self._next_id()
-        receipts = self._receipts(pdu, outcome, message_id, now)
+            answered = answered and tried >= outcome.lost_responses
+        number = self._next_id()
+        receipts = self._receipts(pdu, outcome, number, now)
         replies = self._replies(pdu, outcome)
-        if outcome.slow:
-            return Decision(0, message_id, answered, after=replies, late=receipts)
-        if outcome.receipt_first or self.profile.receipt_first:
-            return Decision(0, message_id, answered, before=receipts, after=replies)
-        return Decision(0, message_id, answered, after=receipts + replies)
+        message_id = profile.response_id.spell(number)
+        late = self._lateness(outcome)
+        act = self._act()
+        if late:
+            delayed = tuple((late, receipt) for receipt in receipts)
+            answer_late = SHUFFLE[self._count % len(SHUFFLE)] if profile.responses_shuffled else 0.0
+            return Decision(
+                0, message_id, answered, after=replies, late=delayed, answer_late=answer_late, act=act
+            )
+        if outcome.receipt_first or profile.receipt_first:
+            return Decision(0, message_id, answered, before=receipts, after=replies, act=act)
+        return Decision(0, message_id, answered, after=receipts + replies, act=act)
 
     def from_handset(self, text: str, source: Address, destination: Address) -> tuple[Delivery, ...]:
-        """Return the parts of a text that somebody sends to one of the account's numbers.
+        """Return the deliver_sm of a text that somebody sends to one of the account's numbers.
 
         Raises what `sms.text.segment` raises.
         """
         self._reference = (self._reference + 1) & 0xFF
-        message_id = self._next_id()
-        return tuple(
-            from_handset(part, source, destination, message_id) for part in segment(text, self._reference)
-        )
+        message_id = self.profile.response_id.spell(self._next_id())
+        parts = segment(text, self._reference)
+        return from_handset(parts, source, destination, message_id, self.profile, self._reference)
 
-    def _receipts(self, pdu: SubmitSm, outcome: Outcome, message_id: str, now: int) -> tuple[Delivery, ...]:
+    def _due(self, every: int) -> bool:
+        return every > 0 and self._count % every == 0
+
+    def _act(self) -> Act:
+        profile = self.profile
+        if self._due(profile.unbind_every):
+            return Act.UNBIND
+        if self._due(profile.drop_every):
+            return Act.DROP
+        return Act.DEAFEN if self._count == profile.deaf_after else Act.NONE
+
+    def _lateness(self, outcome: Outcome) -> float:
+        """Return after how many seconds receipts come; 0: at once."""
+        if outcome.slow:
+            return self._slow
+        if self.profile.responses_shuffled:
+            return SHUFFLED
+        if self.profile.receipts_shuffled:
+            return SHUFFLE[self._count % len(SHUFFLE)] + 0.001
+        return 0.0
+
+    def _receipts(self, pdu: SubmitSm, outcome: Outcome, number: int, now: int) -> tuple[Delivery, ...]:
+        profile = self.profile
         if not outcome.receipts or not wants_receipt(pdu.registered_delivery, outcome.end):
             return ()
-        done = now + self._slow if outcome.slow else now
-        return tuple(receipt(pdu, message_id, outcome.end, now, done) for _ in range(outcome.receipts))
+        if profile.receipt_of_last_part:
+            concat = concat_of(pdu)
+            if concat is not None and concat.number < concat.total:
+                return ()
+        done = now + round(self._slow * SECOND) if outcome.slow else now
+        final = self._write.final(pdu, number, outcome.end, now, done)
+        times = max(outcome.receipts, profile.receipts)
+        receipts = (final, *(final.again() for _ in range(times - 1)))
+        return (
+            (self._write.intermediate(pdu, number, now), *receipts)
+            if profile.receipt_intermediate
+            else receipts
+        )
 
     def _replies(self, pdu: SubmitSm, outcome: Outcome) -> tuple[Delivery, ...]:
         """Return what the handset sends back; nothing to a sender that is a name."""
         if outcome.reply is Reply.NONE or pdu.source_addr_ton == Ton.ALPHANUMERIC:
             return ()
-        udhi = bool(pdu.esm_class & EsmClass.UDHI)
+        udhi = bool(pdu.esm_class & _UDHI)
         text = self._reassembly.add(
-            (pdu.source_addr, pdu.destination_addr), decode(payload_of(pdu), pdu.data_coding, udhi)
+            (pdu.source_addr, pdu.destination_addr),
+            decode(payload_of(pdu), pdu.data_coding, udhi),
+            sar.read(pdu.tlvs),
         )
         if text is None:
             return ()

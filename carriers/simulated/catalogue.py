@@ -68,9 +68,7 @@ _RECEIPTS: Final = (
     Profile("receipt-text-only", "receipts are text, without parameters", receipt_tlvs=False),
     Profile("receipt-tlvs-only", "receipts are parameters, without text", receipt_text=False),
     Profile("receipt-in-payload", "a receipt's text stands in message_payload", receipt_in_payload=True),
-    Profile(
-        "receipt-unflagged", "receipts have esm_class 0, as messages have", receipt_unflagged=True
-    ),
+    Profile("receipt-unflagged", "receipts have esm_class 0, as messages have", receipt_unflagged=True),
     Profile("receipts-twice", "sends each receipt twice", receipts=2),
     Profile("receipts-out-of-order", "sends receipts in another order", receipts_shuffled=True),
     Profile(
@@ -122,9 +120,7 @@ _RESPONSES: Final = (
         refusal=CommandStatus.ESME_RSYSERR,
         nack=True,
     ),
-    Profile(
-        "responses-lost", "takes every fifth submit_sm and does not answer it", lose_every=5
-    ),
+    Profile("responses-lost", "takes every fifth submit_sm and does not answer it", lose_every=5),
     Profile("responses-out-of-order", "answers in another order", responses_shuffled=True),
     Profile("responses-twice", "sends each response twice", responses_twice=True),
 )

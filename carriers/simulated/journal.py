@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from sms.text import udh
+from sms.text import Concat, udh
 
 Kind = Literal["bound", "unbound", "submit", "refused", "receipt", "mo", "answered", "given-up", "dropped"]
 """What happened.
@@ -62,12 +62,14 @@ def digest_of(body: bytes) -> str:
     return hashlib.sha1(body, usedforsecurity=False).hexdigest()
 
 
-def describe(payload: bytes, data_coding: int, udhi: bool) -> tuple[str, str, int, int | None, int, int]:
-    """Return the last six fields of an Entry for a payload."""
-    if not udhi:
+def describe(
+    payload: bytes, data_coding: int, udhi: bool, sar: Concat | None = None
+) -> tuple[str, str, int, int | None, int, int]:
+    """Return the last six fields of an Entry for a payload; `sar` is what sar_* parameters say."""
+    if not udhi and sar is None:
         return digest_of(payload), payload[:HEAD].hex(), data_coding, None, 1, 1
-    header, body = udh.split(payload)
-    concat = header.concat
+    header, body = udh.split(payload) if udhi else (udh.NO_HEADER, payload)
+    concat = sar or header.concat
     if concat is None:
         return digest_of(body), body[:HEAD].hex(), data_coding, None, 1, 1
     reference, total, number = concat.reference, concat.total, concat.number

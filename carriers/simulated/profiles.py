@@ -106,6 +106,8 @@ class Profile:
     @property
     def wild(self) -> bool:
         """Whether it concerns the octets on the wire, not only what is said."""
+        if self.drop_every or self.deaf_after:
+            return True
         return bool(
             self.early_messages or self.mute or self.slow_seconds or self.split or self.enquiries
             or self.noise or self.responses_twice

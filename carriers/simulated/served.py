@@ -7,13 +7,13 @@ import structlog
 from msgspec import Struct, structs
 
 from carriers.simulated.account import Account
-from carriers.simulated.deliveries import Delivery
+from carriers.simulated.deliveries import Delivery, as_data_sm
 from carriers.simulated.journal import Kind
 from carriers.simulated.outbox import Outbox, Verdict
 from carriers.simulated.profiles import Profile
 from carriers.simulated.settings import SimulatedAccount, SimulatedSettings
+from carriers.simulated.wild import WildConnection
 from sms.smpp.constants import CommandStatus
-from sms.smpp.server import ServerConnection
 from telephony.kernel.clock import Clock
 
 Note = Callable[[Kind, str, Delivery, int], None]
@@ -56,7 +56,7 @@ class Served:
         settings: SimulatedSettings,
         *,
         clock: Clock,
-        next_id: Callable[[], str],
+        next_id: Callable[[], int],
         note: Note,
     ) -> None:
         """`next_id` gives the carrier's message ids, `note` takes what is to stand in the journal."""
@@ -71,7 +71,8 @@ class Served:
         )
         self.outbox = Outbox(settings.max_pending, settings.max_tries, settings.retry_seconds)
         self.counts = Counts()
-        self.binds: list[ServerConnection] = []
+        self.binds: list[WildConnection] = []
+        self.binds_to_refuse = profile.refused_binds
         self.lost: list[Delivery] = []
         """What flew on a bind that is just ending."""
         self._clock = clock
@@ -124,13 +125,14 @@ class Served:
             self._timer.cancel()
             self._timer = None
 
-    def _send(self, conn: ServerConnection, delivery: Delivery) -> None:
+    def _send(self, conn: WildConnection, delivery: Delivery) -> None:
         if delivery.kind == "receipt":
             self.counts.receipts += 1
         else:
             self.counts.texts += 1
         self._note(delivery.kind, self.system_id, delivery, 0)
-        conn.deliver(delivery.pdu, delivery)
+        pdu = as_data_sm(delivery.pdu) if self.account.profile.by_data_sm else delivery.pdu
+        conn.deliver_as(pdu, delivery)
 
     def answered(self, delivery: Delivery, status: int) -> None:
         """Take the answer to a delivery, or UNANSWERED."""

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from carriers.simulated.profiles import Profile, profile_named
+from carriers.simulated.catalogue import profile_named
+from carriers.simulated.profiles import Profile
 from telephony.kernel.errors import ConfigurationError
 from telephony.kernel.secret import Secret
 
@@ -23,7 +24,7 @@ class SimulatedAccount(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     password: Secret
     """1 to 8 octets."""
     profile: str = ""
-    """How the carrier treats this account: a name of `profiles.PROFILES`; empty: the `profile` for all."""
+    """How the carrier treats this account: a name of `catalogue.PROFILES`; empty: the `profile` for all."""
     per_second: Annotated[float, Meta(gt=0)] | None = None
     """submit_sm a second; unset: what the profile says."""
 

@@ -7,21 +7,28 @@ from typing import Any, Final
 import structlog
 from msgspec import Struct
 
-from carriers.simulated.account import address_of
-from carriers.simulated.deliveries import Delivery, payload_of
+from carriers.simulated.account import Act, Decision, address_of
+from carriers.simulated.deliveries import VENDOR, Delivery, payload_of
 from carriers.simulated.journal import UNANSWERED, Entry, Journal, Kind, describe
 from carriers.simulated.served import Counts, Served
 from carriers.simulated.settings import SimulatedSettings, check
+from carriers.simulated.wild import WildConnection
 from sms.smpp.constants import CommandStatus, EsmClass
-from sms.smpp.pdu import DeliverSm, SubmitSm
+from sms.smpp.pdu import DeliverSm, GenericNack, SubmitSm, SubmitSmResp
 from sms.smpp.server import ServerConnection, ServerSettings, SmppServer
 from sms.smpp.states import BindType
+from sms.text import sar
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import InvalidRequest, NotFound, Unavailable
 
 MAX_UNANSWERED: Final = 100_000
 """submit_sm without a response on one bind: those to the number that is never answered pile up until the bind
 ends. 100 octets each."""
+
+MAX_UNBOUND: Final = 1000
+"""Connections of one address that have not bound: every test comes from one."""
+
+_UDHI: Final = int(EsmClass.UDHI)
 
 _log = structlog.get_logger(__name__)
 
@@ -67,8 +74,10 @@ class Smsc:
                 bind_seconds=settings.bind_seconds,
                 enquire_link_seconds=settings.enquire_link_seconds,
                 response_seconds=settings.response_seconds,
+                max_unbound=MAX_UNBOUND,
             ),
             clock=clock,
+            accept=WildConnection,
         )
 
     async def start(self) -> None:
@@ -82,10 +91,10 @@ class Smsc:
             served.stop()
         self._flush_journal()
 
-    def next_id(self) -> str:
-        """Return a message id that was never given before."""
+    def next_id(self) -> int:
+        """Return a message's number that was never given before."""
         self._last_id += 1
-        return f"{self._last_id:x}"
+        return self._last_id
 
     def stats(self) -> Stats:
         """Return what was done."""
@@ -129,8 +138,14 @@ class Smsc:
             status = CommandStatus.ESME_RINVSYSID
         elif not compare_digest(password.encode(), served.password):
             status = CommandStatus.ESME_RINVPASWD
+        elif served.binds_to_refuse > 0:
+            served.binds_to_refuse -= 1
+            status = CommandStatus.ESME_RBINDFAIL
         else:
             status = CommandStatus.ESME_ROK
+            assert isinstance(conn, WildConnection)  # we made it
+            if served.account.profile.wild:
+                conn.adopt(served.account.profile)
             served.binds.append(conn)
         self._note(Entry(self.clock.now(), "bound", system_id, status=status, note=bind_type.value))
         return int(status)  # logged as a number
@@ -144,7 +159,11 @@ class Smsc:
         if decision.status:
             served.counts.refused += 1
             self._note_submit("refused", served, pdu, now, decision.status)
-            conn.answer_submit(sequence, decision.status)
+            if decision.nack:
+                conn.session.answer(sequence, decision.status, GenericNack())
+                conn.flush_soon()
+            else:
+                conn.answer_submit(sequence, decision.status)
             return
         served.counts.submitted += 1
         status = 0 if decision.answered and not conn.session.closed else UNANSWERED
@@ -152,14 +171,28 @@ class Smsc:
         if decision.before:
             served.queue(decision.before)
             served.pump()
-        if decision.answered:
-            conn.answer_submit(sequence, 0, decision.message_id)
+        if decision.answered and decision.answer_late:
+            loop = asyncio.get_running_loop()
+            loop.call_later(decision.answer_late, self._answer, served, conn, sequence, decision)
+        elif decision.answered:
+            self._answer(served, conn, sequence, decision)
         if decision.after:
             served.queue(decision.after)
             served.pump_soon()
         if decision.late:
-            served.queue(decision.late, mono + self.settings.slow_seconds)
+            for late, delivery in decision.late:
+                served.queue((delivery,), mono + late)
             served.pump_soon()
+        if decision.act is not Act.NONE:
+            _act(conn, decision.act)
+
+    def _answer(self, served: Served, conn: ServerConnection, sequence: int, decision: Decision) -> None:
+        profile = served.account.profile
+        response = SubmitSmResp(decision.message_id, VENDOR if profile.vendor_tlvs else ())
+        if conn.session.answer(sequence, 0, response):
+            conn.flush_soon()
+            if profile.wild and isinstance(conn, WildConnection):
+                conn.responded(response, sequence)
 
     def deliver_answered(self, conn: ServerConnection, token: Any, status: int) -> None:  # noqa: ANN401
         """See ServerHandler; `token` is the Delivery."""
@@ -180,6 +213,7 @@ class Smsc:
     def closed(self, conn: ServerConnection, reason: str) -> None:
         """See ServerHandler."""
         served = self._served[conn.system_id]
+        assert isinstance(conn, WildConnection)  # we made it
         served.binds.remove(conn)
         served.outbox.lost(served.lost)
         served.lost.clear()
@@ -229,10 +263,21 @@ class Smsc:
             _log.exception("carrier.journal_failed")
 
 
+def _act(conn: ServerConnection, act: Act) -> None:
+    assert isinstance(conn, WildConnection)
+    if act is Act.UNBIND:
+        conn.unbind()
+    elif act is Act.DROP:
+        conn.cut_next()
+    else:
+        conn.deafen()
+
+
 def _entry(
     at: int, kind: Kind, system_id: str, pdu: SubmitSm | DeliverSm, message_id: str, status: int, note: str
 ) -> Entry:
-    described = describe(payload_of(pdu), pdu.data_coding, bool(pdu.esm_class & EsmClass.UDHI))
+    concat = sar.read(pdu.tlvs) if pdu.tlvs else None
+    described = describe(payload_of(pdu), pdu.data_coding, bool(pdu.esm_class & _UDHI), concat)
     return Entry(
         at, kind, system_id, message_id, pdu.source_addr, pdu.destination_addr, status, note, *described
     )

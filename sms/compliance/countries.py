@@ -45,11 +45,11 @@ class Countries:
             return None
         kind = sender_kind(sender)
         if not country.settings.senders:
-            return f"{CODE}: Nothing may be sent to {country.code}."
+            return f"Nothing may be sent to {country.code}."
         if kind not in country.settings.senders:
-            return f"{CODE}: {country.code} takes no {_NAMES[kind]} as sender."
+            return f"{country.code} takes no {_NAMES[kind]} as sender."
         if sender.casefold() in country.denied:
-            return f"{CODE}: {country.code} does not take this sender."
+            return f"{country.code} does not take this sender."
         return None
 
     def not_before(self, to: str, now: int) -> int | None:

@@ -1,6 +1,6 @@
 """What words do, inside the transaction that keeps the texts they stand in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, and_, insert, select, update
@@ -10,10 +10,10 @@ from sms.compliance.words import Meaning, Spoken, Words
 from sms.message import Outbound, SmsDetail, wire_id
 from sms.optouts import store as optouts
 from sms.optouts.tables import automatic_replies
+from sms.outgoing import Encode, encoded
 from sms.settings import SmsSettings
 from sms.store.accept import AcceptMessages, NewMessage
 from sms.store.finish import Finisher
-from sms.text import count
 from telephony.kernel import ids
 from telephony.kernel.clock import DAY, HOUR, SECOND
 from telephony.kernel.e164 import parse_e164
@@ -27,8 +27,10 @@ SOURCE: Final = "compliance"
 class Compliance:
     """Words and their answers on one node."""
 
-    def __init__(self, settings: SmsSettings) -> None:
+    def __init__(self, settings: SmsSettings, encoder: Callable[[str], Encode] = lambda _: encoded) -> None:
+        """`encoder` gives, for a carrier's name, what turns texts into parts for it."""
         self._settings = settings
+        self._encoder = encoder
         self.words: Final = Words(settings.compliance)
 
     def obey(self, tx: Connection, finisher: Finisher, spoken: Sequence[Spoken]) -> None:
@@ -65,7 +67,7 @@ class Compliance:
         if not _within_limits(tx, one, self._settings.compliance):
             return "too many already"
         settings = self._settings
-        alphabet, segments = count(one.word.reply)
+        parts = self._encoder(one.carrier)(one.word.reply)
         identifier = InteractionId(ids.new_id(one.at))
         expires = one.at + settings.validity_seconds * SECOND
         message = NewMessage(
@@ -75,7 +77,7 @@ class Compliance:
             one.peer,
             one.carrier,
             one.word.reply.encode(),
-            SmsDetail(segments, alphabet.value),
+            SmsDetail(len(parts.bodies), parts.alphabet.value),
         )
         body_until = max(one.at + settings.body_days * DAY, expires)
         request = wire_id(one.id, "inbound")

@@ -50,8 +50,9 @@ class Words:
     def __init__(self, settings: ComplianceSettings) -> None:
         self._words: dict[str, Word] = {}
         if settings.enabled:
-            for group in (settings, *settings.languages.values()):
-                self._add(group)
+            self._add(settings)
+            for words in settings.languages.values():
+                self._add(words)
 
     def _add(self, group: ComplianceSettings | LanguageWords) -> None:
         for meaning, words, reply in (

@@ -91,8 +91,8 @@ def remove(tx: Connection, pairs: Sequence[Pair]) -> set[Pair]:
     for resource, own, peer in pairs:
         by_sender.setdefault((resource, own), set()).add(peer)
     for (resource, own), peers in sorted(by_sender.items()):
-        where = and_(opt_outs.c.resource == resource, opt_outs.c.own == own, opt_outs.c.peer.in_(sorted(peers)))
-        rows = tx.execute(delete(opt_outs).where(where).returning(*key))
+        same = and_(opt_outs.c.resource == resource, opt_outs.c.own == own)
+        rows = tx.execute(delete(opt_outs).where(same, opt_outs.c.peer.in_(sorted(peers))).returning(*key))
         removed |= {(ResourceId(bytes(row[0])), row[1], row[2]) for row in rows}
     return removed
 

@@ -286,9 +286,7 @@ class Link:
         session = Session(
             Role.ESME,
             self._clock.monotonic(),
-            timers=Timers(
-                settings.connect_seconds, settings.enquire_link_seconds, settings.response_seconds
-            ),
+            timers=Timers(settings.connect_seconds, settings.enquire_link_seconds, settings.response_seconds),
             window=settings.window,
             max_unanswered=self._max_unanswered,
         )

@@ -61,7 +61,11 @@ class SweepDue:
             .where(
                 table.due <= self.now,
                 table.kind == KIND,
-                or_(table.node == self.finisher.node, table.node.is_(None)),
+                or_(
+                    table.node == self.finisher.node,
+                    # Accepted and nobody's: it is held back, and due is when that ends (ReleaseHeld).
+                    and_(table.node.is_(None), table.state != MessageState.ACCEPTED.value),
+                ),
                 or_(
                     table.state.in_([MessageState.ACCEPTED.value, MessageState.SUBMITTED.value]),
                     and_(table.state == MessageState.SUBMITTING.value, table.due <= self.now - ANSWER_GRACE),

@@ -96,7 +96,7 @@ def _safe(value: Any, *, number: bool) -> Any:  # noqa: ANN401 - a log field is 
 
 
 class _Output:
-    """A stream that never fails: a log that cannot be written, its disk being full, must not stop the work."""
+    """A stream that never fails: a log that cannot be written, as on a full disk, must not stop the work."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from carriers.simulated.catalogue import PROFILES, profile_named, profile_table
 from carriers.simulated.outcomes import ALWAYS, DELIVERED, OUTCOMES, outcome_of, table
-from carriers.simulated.profiles import PROFILES, Rate, profile_named, profile_table
+from carriers.simulated.rate import Rate
 from telephony.kernel.e164 import parse_e164
 from telephony.kernel.errors import ConfigurationError
 
