@@ -15,6 +15,7 @@ run: ## run a node here: HTTPS on 127.0.0.1:8443, everything it keeps under var/
 test: ## run all tests, promises at small scale; ARGS goes to pytest
 	@scripts/environment.sh dev
 	@scripts/debian-packages.sh
+	@scripts/javascript.sh
 	@$(PYTHON_HERE) -m pytest $(ARGS)
 
 check: ## format, lint, types, import contracts, locks
@@ -28,6 +29,7 @@ check: ## format, lint, types, import contracts, locks
 promises: ## run the promises at full scale and write docs/promises.md
 	@scripts/environment.sh dev
 	@scripts/debian-packages.sh
+	@scripts/javascript.sh
 	@$(PYTHON_HERE) -m tests.promises $(ARGS)
 
 bench: ## measure
@@ -52,5 +54,5 @@ wheel: ## build the distribution into dist/
 	@$(PYTHON_HERE) -m hatchling build -t wheel
 
 clean: ## remove the environment, caches and builds; var/ stays
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules tests/js/.lock
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

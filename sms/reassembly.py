@@ -40,8 +40,9 @@ class ReassemblySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Parts of one sender that may wait (four of the longest texts); beyond, his oldest text is delivered."""
     parts: Annotated[int, Meta(ge=255)] = 100_000
     """Parts that may wait in all (some 30 MB); beyond, the oldest text is delivered."""
-    repeat_seconds: Annotated[int, Meta(ge=0, le=86400)] = 30
-    """For how long the same text from the same sender is taken for a repetition by the carrier; 0: never."""
+    repeat_seconds: Annotated[int, Meta(ge=0, le=86400)] = 300
+    """For how long the same text from the same sender is taken for a repetition by the carrier, which may not
+    have got our answer to the first; 0: never. With no answer in doubt the same text is another message."""
 
 
 Kind: TypeAlias = Literal["udh8", "udh16", "sar"]
@@ -282,7 +283,8 @@ def repetition(
 
     `remote_id` is the carrier's id of it, where the carrier sends one. With it, two messages of the same
     words are two, and one is known for ID_WINDOW; the words count too, as carriers use ids again. Without
-    it, the same words between the same two within `seconds` are one message that the carrier repeated.
+    it, the same words between the same two within `seconds` may be one message that the carrier repeated:
+    whether its answer is in doubt decides (`sms.store.repeats`).
     """
     if not remote_id and not seconds:
         return None

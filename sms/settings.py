@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from sms.compliance.settings import ComplianceSettings
+from sms.reassembly import ReassemblySettings
 
 
 class SmsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,3 +24,4 @@ class SmsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     body_days: Annotated[int, Meta(ge=0)] = 30
     """How long texts are kept. What was sent when, and what became of it, is kept longer."""
     compliance: ComplianceSettings = ComplianceSettings()
+    reassembly: ReassemblySettings = ReassemblySettings()

@@ -83,12 +83,16 @@ async def ensure_first_resource(
 
 
 async def write_keepsakes(keepsakes: Keepsakes, first: Resource, store: Store, clock: Clock) -> None:
-    """Write the files that are missing, so that a node whose files were lost can still be reached."""
+    """Write the files that are missing or changed, so that a node whose files were lost can still be reached.
+
+    A file that is right is left alone: on a full disk it would be empty afterwards.
+    """
     if first.keys and first.authorities:
         secret = connection_string(first.authorities[0], first.keys[0])
-        _write_secret(keepsakes.connection_string, secret.reveal())
+        if not _says(keepsakes.connection_string, secret.reveal()):
+            _write_secret(keepsakes.connection_string, secret.reveal())
     owned = await store.read(ListNumbers(first.id, 1))
-    if owned:
+    if owned and not _says(keepsakes.number, owned[0].number):
         keepsakes.number.write_text(f"{owned[0].number}\n")
     if not keepsakes.admin_key.exists():
         made = await store.write(AddAdminKey("this node's own", Role.OWNER, clock.now()))
@@ -100,6 +104,10 @@ def authorities_of(configuration: Configuration) -> Sequence[str]:
     if configuration.authorities:
         return configuration.authorities
     return (f"127.0.0.1:{configuration.port}", f"localhost:{configuration.port}")
+
+
+def _says(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text + "\n"
 
 
 def _write_secret(path: Path, text: str) -> None:

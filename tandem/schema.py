@@ -1,6 +1,7 @@
 """Every module that defines tables, so that whoever imports this knows the whole schema."""
 
 import sms.optouts.tables
+import sms.store.inbound_tables
 import sms.store.tables
 import telephony.events.store
 import telephony.kernel.store.schema

@@ -42,8 +42,7 @@ class TextPolicy(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the parts of a long text are tied together: udh8, udh16, sar or payload."""
     languages: tuple[Language, ...] = ()
     """Languages whose national tables the carrier and its handsets know. A text outside the GSM alphabet that
-    such a table holds is sent in it, when that takes fewer parts than UCS-2. Only with
-    data_coding_default "gsm"."""
+    such a table holds is sent in it, unless UCS-2 takes fewer parts. Only with data_coding_default "gsm"."""
     locking_shift: bool = True
     """Whether these languages' locking shift tables may be used too, not only the single shift ones."""
     latin1: bool = False

@@ -47,9 +47,9 @@ class Countries:
         if not country.settings.senders:
             return f"Nothing may be sent to {country.code}."
         if kind not in country.settings.senders:
-            return f"{country.code} takes no {_NAMES[kind]} as sender."
+            return f"{country.code} takes no texts from {_NAMES[kind]}."
         if sender.casefold() in country.denied:
-            return f"{country.code} does not take this sender."
+            return f"{country.code} takes no texts from this sender."
         return None
 
     def not_before(self, to: str, now: int) -> int | None:

@@ -87,7 +87,7 @@ class ComplianceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Answer to a word that asks for help; empty: none."""
     languages: dict[str, LanguageWords] = {}
     """More words, by language."""
-    replies_an_hour: Annotated[int, Meta(ge=0, le=1000)] = 4
+    replies_an_hour: Annotated[int, Meta(ge=0, le=1000)] = 5
     """Automatic answers that one of our numbers gives one other number in an hour: two that answer each other
     by themselves stop there."""
     replies_a_day: Annotated[int, Meta(ge=0, le=10_000)] = 10

@@ -25,6 +25,9 @@ from telephony.kernel.errors import ConfigurationError
 UNBIND_SECONDS: Final = 2.0
 """How long a stopping link waits at most for unbind_resp: nothing depends on it any more."""
 
+TLS_HINT: Final = " before the bind was answered; the SMSC may want (another) client certificate"
+"""What a TLS 1.3 server that wants one looks like: it takes the handshake and then cuts, often without a word."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -118,6 +121,7 @@ class Link:
         self._last_error = ""
         self._full = False
         self._draining = False
+        self._called = False
         self._running = False
         self._stopping = False
         self._stop_asked = asyncio.Event()
@@ -212,6 +216,8 @@ class Link:
                 if self._stop_asked.is_set():
                     break
                 self.totals.reconnects += 1
+                if self._called:
+                    continue  # the SMSC chooses when to call again; meanwhile nobody must be turned away
                 if bound_at is not None and self._clock.monotonic() - bound_at > longest:
                     failures = 0  # it held: what ended it is news
                 pause = min(longest, first * 2.0 ** min(failures, 32)) * self._random.uniform(0.5, 1.0)
@@ -253,6 +259,7 @@ class Link:
     async def _connect_once(self) -> float | None:
         """Connect, bind and serve to the end; return when it was bound (monotonic), if it ever was."""
         self._state = "connecting" if self.settings.outbind is None else "waiting for outbind"
+        self._called = False
         try:
             async with asyncio.timeout(self.reach.seconds) as self._attempt:
                 connection = await self.reach.open(self._made)
@@ -262,6 +269,7 @@ class Link:
             return None
         finally:
             self._attempt = None
+        self._called = self.settings.outbind is not None
         self._connection = connection
         self._state = "binding"
         if connection.session.closed:  # as soon as it came
@@ -387,7 +395,9 @@ class Link:
         self._idle.set()
         self.totals.malformed += connection.session.counters.malformed
         if not self._stopping and not self._draining:
-            self._note_error(event.reason)
+            refused = connection.bound_at is None and event.bind_status is None
+            hint = TLS_HINT if refused and self.settings.tls is not None else ""
+            self._note_error(event.reason + hint)
         self._draining = False
         if connection.bound_at is not None:
             try:

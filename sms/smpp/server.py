@@ -12,7 +12,7 @@ from sms.smpp.constants import CommandId, CommandStatus
 from sms.smpp.events import Answered, BindReceived, Closed, Event, Lost, Received
 from sms.smpp.pdu import DeliverSm, SubmitSm, SubmitSmResp
 from sms.smpp.session import MAX_UNANSWERED, Session, Timers
-from sms.smpp.states import BIND_TYPES, BindType, Role
+from sms.smpp.states import BIND_TYPES, BindState, BindType, Role
 from sms.smpp.tls import ServerTls, server_context
 from telephony.kernel.clock import Clock
 
@@ -182,11 +182,11 @@ class ServerConnection(Connection):
         self.flush_soon()
 
     def unbind(self) -> None:
-        """Unbind, or just close when not bound."""
+        """Unbind, or just close when not bound; nothing more happens when unbinding already."""
         if self.session.bound:
             self.session.unbind(self.clock.monotonic())
             self.flush_soon()
-        else:
+        elif self.session.state is not BindState.UNBINDING:
             self.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -110,6 +110,7 @@ class Session:
         self._control: dict[int, int] = {}  # bind, enquire_link, unbind: the response's command_id
         self._unanswered: dict[int, type[Pdu]] = {}
         self._bind_version = 0
+        self._peer_unbound = False
         self._early: list[tuple[Pdu, int]] = []  # came before the answer to our bind
         self._enter(BindState.OPEN)
 
@@ -252,6 +253,8 @@ class Session:
                 else:
                     self._request(frame.pdu, frame.sequence, events)
             at = end
+        if self._peer_unbound and not self.closed:
+            events += self._close("the peer unbound")
         if at:  # only whole PDUs are a sign of life: octets that never make one are not
             self._heard_at = now
             self._probed = False
@@ -384,7 +387,7 @@ class Session:
         elif kind is UnbindResp:
             self._out.append(encode(UnbindResp(), sequence))
             self._enter(BIND.fire(self._state, BindEvent.UNBIND))
-            events += self._close("the peer unbound")
+            self._peer_unbound = True  # closed once what came with it was read: answers may stand behind it
         elif sequence in self._unanswered:
             self.counters.repeated_sequences += 1
         elif len(self._unanswered) >= self._max_unanswered:

@@ -203,6 +203,4 @@ def _blocked_row(job: AcceptMessages, message: NewMessage) -> tuple[object, ...]
 
 def _blocked_entry(job: AcceptMessages, message: NewMessage) -> Entry:
     data = {"reason": optouts.REFUSED, "request": job.request_id}
-    return Entry(
-        message.resource, message.id, job.now, job.node, optouts.SOURCE, "message.failed", data
-    )
+    return Entry(message.resource, message.id, job.now, job.node, optouts.SOURCE, "message.failed", data)

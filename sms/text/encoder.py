@@ -16,7 +16,7 @@ from sms.smpp.pdu import Tlvs
 from sms.text import cutting, gsm0338, national, udh
 from sms.text.alphabet import DEFAULT, DEFAULTS, FLASH, LATIN1, OCTETS, UCS2, Alphabet, Default
 from sms.text.cutting import GSM_SINGLE, MAX_PARTS, Cut
-from sms.text.encoding import Encoded, InvalidHeader, InvalidText, Part, TextTooLong
+from sms.text.encoding import PLAIN, Encoded, Form, InvalidHeader, InvalidText, Part, TextTooLong
 from sms.text.lookalike import Replaced, substitute
 from sms.text.national import Shift
 from sms.text.national_tables import LOCKING
@@ -61,7 +61,8 @@ class TextEncoder:
         """Take a carrier's policy and what it means by data_coding 0."""
         self.policy = policy
         self._plain = _default_form(default)
-        self._quick = default == "gsm"
+        self._write = self._plain.write
+        self._quick = GSM_SINGLE if default == "gsm" else -1  # octets of a text that need no thought
         self._others = tuple(_other_forms(policy, default))
         by_class = policy.flash != "subunit"  # class 0 in data_coding: that of GSM, whatever the default is
         self._flash = _flash(_default_form("gsm")) if by_class else self._plain
@@ -85,8 +86,8 @@ class TextEncoder:
         if flash:
             body = self._flash.write(text)
             return self._finish(text, body, self._flash, self._flash_others, max_parts, self._flash_tlvs)
-        body = self._plain.write(text)
-        if body is not None and self._quick and len(body) <= GSM_SINGLE:  # nearly every text
+        body = self._write(text)
+        if body is not None and len(body) <= self._quick:  # nearly every text
             return Encoded(Alphabet.GSM, DEFAULT, (body,))
         return self._finish(text, body, self._plain, self._others, max_parts, ())
 
@@ -159,9 +160,9 @@ class TextEncoder:
         segments = len(bodies)
         if segments > 1 and concatenation == "payload":
             bodies = (body,)
-        return Encoded(
-            shape.alphabet, shape.data_coding, bodies, segments, concatenation, elements, tlvs, replaced
-        )
+        plain = concatenation == "udh8" and not elements and not tlvs
+        form = PLAIN if plain else Form(concatenation, elements, tlvs)
+        return Encoded(shape.alphabet, shape.data_coding, bodies, segments, form, replaced)
 
 
 def _cost(encoded: Encoded) -> tuple[int, bool]:
@@ -258,20 +259,16 @@ def _too_long(limit: int) -> TextTooLong:
     return TextTooLong(f"The message is longer than {limit} part{'s' if limit > 1 else ''}.")
 
 
-_ENCODER: Final = TextEncoder(NO_WISHES)
-
-
-def encode(text: str, *, max_parts: int = MAX_PARTS) -> Encoded:
-    """Return `text` for a carrier that wants nothing special; raises as `TextEncoder.encode` does."""
-    return _ENCODER.encode(text, max_parts=max_parts)
+encode: Final = TextEncoder().encode
+"""`TextEncoder.encode` for a carrier that wants nothing special."""
 
 
 def segment(text: str, reference: int, *, max_parts: int = MAX_PARTS) -> tuple[Part, ...]:
     """Return the parts of `text`; raises as `encode` does."""
-    return _ENCODER.encode(text, max_parts=max_parts).parts(reference)
+    return encode(text, max_parts=max_parts).parts(reference)
 
 
 def count(text: str, *, max_parts: int = MAX_PARTS) -> tuple[Alphabet, int]:
     """Return the alphabet of `text` and its number of parts; raises as `encode` does."""
-    encoded = _ENCODER.encode(text, max_parts=max_parts)
+    encoded = encode(text, max_parts=max_parts)
     return encoded.alphabet, encoded.segments

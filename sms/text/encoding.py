@@ -43,6 +43,39 @@ class Part(Struct, frozen=True, gc=False):
     """Optional parameters: SAR, message_payload, dest_addr_subunit."""
 
 
+class Form(Struct, frozen=True, gc=False):
+    """How an encoded text goes into PDUs."""
+
+    concatenation: Concatenation = "udh8"
+    """What ties several bodies together, or several segments of one."""
+    elements: bytes = b""
+    """Information elements (encoded) that stand in every part's header besides its concatenation."""
+    tlvs: Tlvs = ()
+    """Optional parameters of every part."""
+
+    def whole(self, data_coding: int, body: bytes, segments: int) -> Part:
+        """Return the only part; beyond one segment it is the SMSC that cuts it."""
+        if segments > 1:
+            return Part(1, 1, data_coding, False, b"", ((MESSAGE_PAYLOAD, body), *self.tlvs))
+        if not self.elements:
+            return Part(1, 1, data_coding, False, body, self.tlvs)
+        header = bytes((len(self.elements),)) + self.elements
+        return Part(1, 1, data_coding, True, header + body, self.tlvs)
+
+    def part(self, number: int, total: int, data_coding: int, body: bytes, reference: int) -> Part:
+        """Return one part of several."""
+        if self.concatenation == "sar":
+            tlvs = sar.write(reference, total, number) + self.tlvs
+            return Part(number, total, data_coding, False, body, tlvs)
+        wide = self.concatenation == "udh16"
+        header = udh.header_of(self.elements, reference, total, number, wide=wide)
+        return Part(number, total, data_coding, True, header + body, self.tlvs)
+
+
+PLAIN: Final = Form()
+"""One part without a header, or several behind headers with an 8-bit reference: nearly every text."""
+
+
 class Encoded(Struct, frozen=True, gc=False):
     """A text in its alphabet, already cut, still without a reference."""
 
@@ -53,12 +86,7 @@ class Encoded(Struct, frozen=True, gc=False):
     segments: int = 1
     """Parts on the air, for which is paid. As many as bodies, except under message_payload, where the one
     body is cut by the SMSC."""
-    concatenation: Concatenation = "udh8"
-    """What ties several bodies together, or several segments of one."""
-    elements: bytes = b""
-    """Information elements (encoded) that stand in every part's header besides its concatenation."""
-    tlvs: Tlvs = ()
-    """Optional parameters of every part."""
+    form: Form = PLAIN
     replaced: Replaced = ()
     """Which characters of the text gave way to look-alikes."""
 
@@ -68,39 +96,17 @@ class Encoded(Struct, frozen=True, gc=False):
         It is taken modulo 65,536 for a 16-bit header, else modulo 256. The same reference always gives the
         same parts.
         """
-        total = len(self.bodies)
-        if total == 1:
-            return (self._only(),)
-        if self.concatenation == "sar":
+        bodies, data_coding, form = self.bodies, self.data_coding, self.form
+        total = len(bodies)
+        if form is PLAIN:
+            if total == 1:
+                return (Part(1, 1, data_coding, False, bodies[0]),)
             return tuple(
-                Part(
-                    number,
-                    total,
-                    self.data_coding,
-                    False,
-                    body,
-                    sar.write(reference, total, number) + self.tlvs,
-                )
-                for number, body in enumerate(self.bodies, 1)
+                Part(number, total, data_coding, True, udh.concat_header(reference, total, number) + body)
+                for number, body in enumerate(bodies, 1)
             )
-        wide = self.concatenation == "udh16"
+        if total == 1:
+            return (form.whole(data_coding, bodies[0], self.segments),)
         return tuple(
-            Part(
-                number,
-                total,
-                self.data_coding,
-                True,
-                udh.header_of(self.elements, reference, total, number, wide=wide) + body,
-                self.tlvs,
-            )
-            for number, body in enumerate(self.bodies, 1)
+            form.part(number, total, data_coding, body, reference) for number, body in enumerate(bodies, 1)
         )
-
-    def _only(self) -> Part:
-        body = self.bodies[0]
-        if self.segments > 1:
-            return Part(1, 1, self.data_coding, False, b"", ((MESSAGE_PAYLOAD, body), *self.tlvs))
-        if self.elements:
-            header = bytes((len(self.elements),)) + self.elements
-            return Part(1, 1, self.data_coding, True, header + body, self.tlvs)
-        return Part(1, 1, self.data_coding, False, body, self.tlvs)

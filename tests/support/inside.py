@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +95,13 @@ class Inside:
 
 
 @asynccontextmanager
-async def inside(folder: Path, **settings: str) -> AsyncIterator[Inside]:
-    """Run a gateway for the length of a `with` block; `settings` by dotted key with `__` for the dots."""
+async def inside(
+    folder: Path, *, lost: Callable[[], None] = lambda: None, **settings: str
+) -> AsyncIterator[Inside]:
+    """Run a gateway for the length of a `with` block; `settings` by dotted key with `__` for the dots.
+
+    `lost` is called when it has to stop by itself. At a database that has resources already none is made.
+    """
     port, nowhere = free_ports(2)
     one, other = f"127.0.0.1:{port}", f"localhost:{port}"
     flags = {
@@ -107,20 +112,20 @@ async def inside(folder: Path, **settings: str) -> AsyncIterator[Inside]:
         **{name.replace("__", "."): value for name, value in settings.items()},
     }
     configuration = load(flags=flags, environment={}).configuration
-    async with gateway(configuration, lost=lambda: None, registry=CollectorRegistry()) as running:
-        clock = SystemClock()
-        store = running.store
-        master = MasterKeys.from_file(configuration.master_key_path())
-        made = await store.write(CreateResource("other", [other], master, clock.now()))
-        await store.write(AcquireNumber(OwnedNumber(made.id, OTHERS_NUMBER, "simulated"), clock.now()))
-        await running.directory.refresh()
-        first = next(iter(running.directory.resources))
+    async with gateway(configuration, lost=lost, registry=CollectorRegistry()) as running:
+        if len(list(running.directory.resources)) == 1:
+            now, store = SystemClock().now(), running.store
+            master = MasterKeys.from_file(configuration.master_key_path())
+            made = await store.write(CreateResource("other", [other], master, now))
+            await store.write(AcquireNumber(OwnedNumber(made.id, OTHERS_NUMBER, "simulated"), now))
+            await running.directory.refresh()
+        first, second = running.directory.resources
         yield Inside(
             running,
             folder,
             port,
             Tenant(ResourceId(first.id), one, first.keys[0], FIRST_NUMBER),
-            Tenant(made.id, other, made.keys.primary, OTHERS_NUMBER),
+            Tenant(ResourceId(second.id), other, second.keys[0], OTHERS_NUMBER),
             Keepsakes(folder).admin_key.read_text().strip(),
             ssl.create_default_context(cafile=folder / "ca.pem"),
         )

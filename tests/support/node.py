@@ -63,6 +63,11 @@ class Node:
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 
+    def keep_journal_at(self, path: Path) -> None:
+        """Let the simulated carrier keep its journal elsewhere than in the node's folder."""
+        self.command = [part.replace(str(self.journal), str(path)) for part in self.command]
+        self.journal = path
+
     def start(self) -> None:
         """Start, and wait until it takes work."""
         self.start_unready()

@@ -31,6 +31,8 @@ PROMISES: Final = {
     "lost, duplicates at most those unanswered at the kill, and marked.",
     "R20": "Every character of GSM 03.38 and its extension, surrogate pairs uncut, 160/153/70/67: round "
     "trip 100 %.",
+    "R22": "Opt-out words: the next message to that recipient is refused with the API's code; START undoes "
+    "it.",
     "R23": "Wrong key, changed body, changed host, old date, missing header: 401 each, compared in "
     "constant time. The same repeatability id twice has one effect.",
     "R24": "For every route and every other resource's id in the path: 404, the same as for an id that "
@@ -41,6 +43,8 @@ PROMISES: Final = {
     "with jitter over 24 hours; a dead endpoint delays the others by less than 50 ms.",
     "R27": "No secret, no message and no full telephone number in logs; no secret in the output of "
     "settings, in answers of the API, in health or metrics.",
+    "R32": "Two numbers that answer each other by themselves stop after 5 messages (of the messages; calls "
+    "are not built yet).",
     "R35": "Database gone, disk full: 503 meanwhile, said in words, everything goes on within 5 seconds, "
     "nothing that was accepted is lost.",
     "Bad input": "Every malformed request gets the documented error with code, message and target; a wrong "

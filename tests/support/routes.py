@@ -14,6 +14,10 @@ OWN_EACH_TIME = frozenset({"x-ms-request-id", "ms-cv", "date", "x-processing-tim
 """Reply headers that differ from request to request, or with the length of the id that was quoted."""
 
 
+TRACE = re.compile(r"\b00-[0-9a-f]{32}-[0-9a-f]{16}-00\b")
+"""The trace id of a problem (RFC 7807): every answer's own too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ids:
     """Values of the path parameters of one operation, by name: of a thing that is another resource's, and of
@@ -65,7 +69,7 @@ async def _asked(ask: Ask, route: Route, version: str, values: Mapping[str, str]
     target = f"{path}?api-version={version}" if version else path
     headers = {"Content-Type": route.media_types[0], **given.headers} if given.body else given.headers
     answer = await ask(route.method, target, given.body, headers)
-    body = answer.body.decode()
+    body = TRACE.sub("{trace}", answer.body.decode())
     for name, value in values.items():
         body = body.replace(value, "{" + name + "}")
     kept = {name: value for name, value in answer.headers.items() if name not in OWN_EACH_TIME}

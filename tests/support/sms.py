@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from carriers.model.carrier import Carrier
+from sms.compliance.store import Compliance
 from sms.dispatch import Dispatcher
 from sms.inlet import Inlet
 from sms.message import Outbound, SmsDetail, from_wire_id
@@ -153,16 +154,18 @@ class Plane:
     settings: SmsSettings = field(default_factory=SmsSettings)
     subscribers: Subscribers = field(default_factory=Subscribers)
     deliveries: list[Delivery] = field(default_factory=list)
+    replies: list[tuple[str, Outbound]] = field(default_factory=list)
     carrier: Carrier = field(default_factory=Carrier)
     dispatchers: list[Dispatcher] = field(default_factory=list)
 
     def finisher(self) -> Finisher:
         """Return a finisher of this node's."""
-        return Finisher(self.node, self.subscribers)
+        return Finisher(self.node, self.subscribers, Compliance(self.settings))
 
     def ended(self, finisher: Finisher) -> None:
         """Keep the deliveries."""
         self.deliveries += finisher.deliveries
+        self.replies += finisher.replies
 
     def dispatcher(self) -> Dispatcher:
         """Return a new dispatcher, not started; it is stopped with the plane."""

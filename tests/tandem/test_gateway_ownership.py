@@ -122,8 +122,13 @@ async def test_every_route_answers_404_to_another_resources_id(tmp_path: Path, p
                 return await home.sign_and_ask(method, target, body)
 
             table = home.gateway.routes
-            # A resource's own routes: none has an id in its path yet; the first that has must be listed here.
-            walked = await assert_foreign_ids_look_absent(table, {}, ask)
+            # A resource's own routes; one that is not listed here fails.
+            reports = Ids(
+                {"outgoingMessageId": have.foreign["messageId"]},
+                {"outgoingMessageId": have.absent["messageId"]},
+            )
+            own = {"sms.delivery_reports.get": reports}
+            walked = await assert_foreign_ids_look_absent(table, own, ask)
             assert walked == len(routes_with_ids(table))
             # Administration names the resource, and then something of it.
             named = [route for route in table if "resource" in PARAMETER.findall(route.template)]

@@ -23,6 +23,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("hash", name=op.f("admin_keys_hash_key")),
     )
     op.create_table(
+        "automatic_replies",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("own", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=32), nullable=False),
+        sa.Column("hour", sa.BigInteger(), nullable=False),
+        sa.Column("in_hour", sa.Integer(), nullable=False),
+        sa.Column("day", sa.BigInteger(), nullable=False),
+        sa.Column("in_day", sa.Integer(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "own", "peer", name=op.f("automatic_replies_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("automatic_replies_expires"), "automatic_replies", ["expires"], unique=False)
+    op.create_table(
         "bodies",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
         sa.Column("interaction", sa.LargeBinary(length=16), nullable=False),
@@ -162,6 +176,16 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("numbers_number", "numbers", ["number"], unique=True)
+    op.create_table(
+        "opt_outs",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("own", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.String(length=48), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "own", "peer", name=op.f("opt_outs_pkey")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "repeatability",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),

@@ -2,8 +2,8 @@
 
 What is connected to is exactly what was checked: a name is looked up once for a connection, every address of
 the answer must be permitted, the connection goes to one of them, and each socket is made for an address that
-is checked once more. aiohttp asks no resolver for numeric hosts; these are checked before, and again at the
-socket. Redirects are answers. Proxies and credentials of the environment, cookies, decompression: off.
+is checked once more. Redirects are answers. There are no proxies, credentials of the environment, cookies or
+decompression.
 """
 
 import asyncio
@@ -15,18 +15,21 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-import aiohttp
 import structlog
-from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
+from aiohappyeyeballs import start_connection
 
 from telephony.kernel.errors import RemoteUnavailable
 from telephony.kernel.http.outbound_addresses import (
     AddressPolicy,
+    Destination,
     DestinationRefused,
     OutboundSettings,
     parse_destination,
 )
+from telephony.kernel.http.outbound_connections import Connection, Origin, PeerGone, Pool
+from telephony.kernel.http.replies import MalformedReply, OutboundReply
+
+__all__ = ["GuardedClient", "Lookup", "OutboundReply", "RemoteTimedOut", "RemoteUntrusted"]
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +43,13 @@ wait."""
 MAX_PREPARED: Final = 4096
 """URLs whose checked form is remembered."""
 
+STAGGER_SECONDS: Final = 0.25
+"""How long the first address may take until the next one is tried beside it (RFC 8305 §8)."""
+
 USER_AGENT: Final = "Tandem-Gateway"
+
+_BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+"""Methods whose request without a body says no length (RFC 9110 §8.6)."""
 
 _REFUSED: Final = "The URL leads to an address or port that is not permitted (see outbound.allow)."
 
@@ -60,16 +69,14 @@ class RemoteUntrusted(RemoteUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class OutboundReply:
-    """What came back, whatever its status."""
+class _Prepared:
+    """A URL made of nothing but what was checked, as requests to it begin."""
 
-    status: int
-    headers: Mapping[str, str]
-    """Look-ups ignore case."""
-    body: bytes
-    """As sent, never decompressed; at most `OutboundSettings.reply_bytes`."""
-    truncated: bool = False
-    """Whether the body was longer."""
+    origin: Origin
+    shown: str
+    target: str
+    fields: str
+    """The fields that every request to it has, with what goes before them on the line of the request."""
 
 
 class GuardedClient:
@@ -84,11 +91,9 @@ class GuardedClient:
     ) -> None:
         self._settings = settings
         self._policy = AddressPolicy(settings)
-        self._tls = tls
         self._resolver = _CheckedResolver(self._policy, lookup)
-        self._prepared: dict[str, URL] = {}
-        self._session: aiohttp.ClientSession | None = None
-        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
+        self._prepared: dict[str, _Prepared] = {}
+        self._pool = Pool(self._connected, tls=tls, keep_seconds=settings.keepalive_seconds)
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,9 +105,7 @@ class GuardedClient:
 
     async def close(self) -> None:
         """Close every connection. The client may be used again afterwards."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._pool.close()
         await self._resolver.close()
 
     def check(self, url: str) -> None:
@@ -115,7 +118,7 @@ class GuardedClient:
         url: str,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - handed to the library, which bounds the whole exchange
+        timeout: float | None = None,  # noqa: ASYNC109 - bounds the whole exchange, on the connection itself
         *,
         repeatable: bool = False,
     ) -> OutboundReply:
@@ -125,84 +128,64 @@ class GuardedClient:
         then it is sent once more when a kept connection turns out to have been closed by the other side.
         Raises DestinationRefused, RemoteTimedOut, RemoteUntrusted, RemoteUnavailable.
         """
-        target = self._prepared.get(url) or self._prepare(url)
-        limit = self._timeout_of(self._settings.total_seconds if timeout is None else timeout)
+        prepared = self._prepared.get(url) or self._prepare(url)
+        seconds = self._settings.total_seconds if timeout is None else timeout
+        raw = _request_bytes(method, prepared, headers, body)
         try:
+            kept = self._pool.take(prepared.origin)
+            if kept is None:
+                return await self._anew(method, prepared, raw, seconds)
             try:
-                return await self._exchange(method, target, headers, body, limit)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                # A kept connection dies with either; one that could not be made is a ClientConnectorError.
-                if not repeatable or isinstance(error, aiohttp.ClientConnectorError):
+                return await self._on(kept, method, prepared, raw, seconds)
+            except PeerGone:  # it was closed while it was not used, perhaps just now
+                if not repeatable:
                     raise
-                return await self._exchange(method, target, headers, body, limit)
+                return await self._anew(method, prepared, raw, seconds)
         except TimeoutError:
             raise RemoteTimedOut("The other side did not answer in time.") from None
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
-            log.info("outbound.untrusted", origin=str(target.origin()), error=type(error).__name__)
+        except ssl.SSLError as error:
+            log.info("outbound.untrusted", origin=prepared.shown, error=type(error).__name__)
             raise RemoteUntrusted("The other side's certificate cannot be trusted.") from None
-        except aiohttp.InvalidURL:
-            raise DestinationRefused("The URL cannot be read.") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except MalformedReply as error:
+            raise RemoteUnavailable(f"The other side's answer is not HTTP: {error}.") from None
+        except OSError as error:
             raise RemoteUnavailable(f"The other side cannot be reached: {type(error).__name__}.") from None
 
-    async def _exchange(
-        self,
-        method: str,
-        url: URL,
-        headers: Mapping[str, str] | None,
-        body: bytes | None,
-        limit: aiohttp.ClientTimeout,
-    ) -> OutboundReply:
-        session = self._session or self._open()
-        async with session.request(
-            method, url, headers=headers, data=body, timeout=limit, allow_redirects=False
-        ) as response:
-            ceiling = self._settings.reply_bytes
-            content = response.content
-            read = b""
-            while not content.at_eof():
-                chunk = await content.read(ceiling + 1 - len(read))
-                read = read + chunk if read else chunk
-                if len(read) > ceiling:
-                    response.close()  # the rest of an endless body is not waited for
-                    return OutboundReply(response.status, response.headers, read[:ceiling], truncated=True)
-            return OutboundReply(response.status, response.headers, read)
+    async def _anew(self, method: str, prepared: _Prepared, raw: bytes, seconds: float) -> OutboundReply:
+        """Send a request on a connection of its own."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        async with asyncio.timeout(min(seconds, self._settings.connect_seconds)):
+            connection = await self._pool.open(prepared.origin)
+        return await self._on(connection, method, prepared, raw, until - loop.time())
 
-    def _prepare(self, url: str) -> URL:
-        """Return the URL to use for `url`, made of nothing but what was checked."""
+    async def _on(
+        self, connection: Connection, method: str, prepared: _Prepared, raw: bytes, seconds: float
+    ) -> OutboundReply:
+        try:
+            return await connection.ask(method, raw, self._settings.reply_bytes, seconds)
+        finally:
+            self._pool.give_back(connection, prepared.origin)
+
+    def _prepare(self, url: str) -> _Prepared:
+        """Return what requests to `url` are made of: nothing but what was checked."""
         destination = parse_destination(url)
         if destination.literal and not self._policy.permits(destination.host, destination.port):
             raise DestinationRefused(_REFUSED)
-        target = URL(destination.url, encoded=True)
         if len(self._prepared) >= MAX_PREPARED:
             self._prepared.clear()
-        self._prepared[url] = target
-        return target
+        prepared = self._prepared[url] = _prepared(destination)
+        return prepared
 
-    def _timeout_of(self, seconds: float) -> aiohttp.ClientTimeout:
-        found = self._timeouts.get(seconds)
-        if found is None:
-            connect = min(seconds, self._settings.connect_seconds)
-            found = self._timeouts[seconds] = aiohttp.ClientTimeout(total=seconds, connect=connect)
-        return found
-
-    def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            resolver=self._resolver,
-            use_dns_cache=False,  # a remembered answer would be used without its check
-            ssl=True if self._tls is None else self._tls,
-            limit=0,  # callers bound what they do at once; in one queue for all the slow would hold the quick
-            keepalive_timeout=self._settings.keepalive_seconds,
-            socket_factory=self._socket,
+    async def _connected(self, origin: Origin) -> socket.socket:
+        """Return a socket that is connected to one of the origin's checked addresses."""
+        addresses: Sequence[str] = (origin.host,)
+        if not is_numeric(origin.host):
+            addresses = await self._resolver.resolve(origin.host, origin.port)
+        infos = [_info(address, origin.port) for address in addresses]
+        return await start_connection(
+            infos, happy_eyeballs_delay=STAGGER_SECONDS, socket_factory=self._socket
         )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-        )
-        return self._session
 
     def _socket(self, info: _AddrInfo) -> socket.socket:
         """Make the socket for one address: the last moment to refuse it."""
@@ -212,7 +195,45 @@ class GuardedClient:
         return socket.socket(family, kind, protocol)
 
 
-class _CheckedResolver(AbstractResolver):
+def _prepared(destination: Destination) -> _Prepared:
+    authority = destination.origin.partition("://")[2]
+    target = f"{destination.path}?{destination.query}" if destination.query else destination.path
+    return _Prepared(
+        Origin(destination.scheme == "https", destination.host, destination.port),
+        destination.origin,
+        target,
+        f" {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\n"
+        "Accept-Encoding: identity\r\n",
+    )
+
+
+def _request_bytes(
+    method: str, prepared: _Prepared, headers: Mapping[str, str] | None, body: bytes | None
+) -> bytes:
+    """Return a request as it goes out. Raises ValueError for a field that would be more than one line."""
+    lines = [f"{name}: {value}" for name, value in headers.items()] if headers else []
+    if body is not None or method not in _BODILESS:
+        lines.append(f"Content-Length: {len(body or b'')}")
+    lines += ("", "")
+    fields = "\r\n".join(lines)
+    if fields.count("\n") != len(lines) - 1 or fields.count("\r") != len(lines) - 1 or "\0" in fields:
+        raise ValueError("a header field must be one line")
+    head = f"{method}{prepared.fields}{fields}".encode()
+    return head + body if body else head
+
+
+def is_numeric(host: str) -> bool:
+    """Tell whether a checked host is an address already: of those that are not, none ends in a number."""
+    return ":" in host or host.rpartition(".")[2].isdigit()
+
+
+def _info(address: str, port: int) -> _AddrInfo:
+    if ":" in address:
+        return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port, 0, 0)
+    return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)
+
+
+class _CheckedResolver:
     """Looks a name up once for whoever waits, and refuses it whole when one address is not permitted."""
 
     def __init__(self, policy: AddressPolicy, lookup: Lookup | None) -> None:
@@ -221,10 +242,8 @@ class _CheckedResolver(AbstractResolver):
         self._threads: ThreadPoolExecutor | None = None
         self._running: dict[str, asyncio.Task[Sequence[str]]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """See `AbstractResolver.resolve`. Raises DestinationRefused."""
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        """Return a name's addresses. Raises DestinationRefused, or OSError when it has none."""
         task = self._running.get(host)
         if task is None:
             task = self._running[host] = asyncio.ensure_future(self._look_up(host))
@@ -235,17 +254,7 @@ class _CheckedResolver(AbstractResolver):
             if not self._policy.permits(address, port):
                 log.warning("outbound.refused", host=host, resolved=address, port=port)
                 raise DestinationRefused(_REFUSED)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in addresses
-        ]
+        return addresses
 
     async def close(self) -> None:
         """Give the threads back; one that is in a look-up ends by itself."""

@@ -18,7 +18,7 @@ def test_a_carrier_without_wishes_gets_the_gsm_alphabet_ucs2_and_8_bit_headers()
 
 def test_a_policy_is_read_from_the_configuration() -> None:
     carrier = msgspec.toml.decode(
-        b'text = { concatenation = "sar", languages = ["turkish", "urdu"], substitute = true, flash = "both" }',
+        b"[text]\nconcatenation = 'sar'\nlanguages = ['turkish', 'urdu']\nsubstitute = true\nflash = 'both'",
         type=Carrier,
     )
     assert carrier.text == TextPolicy(

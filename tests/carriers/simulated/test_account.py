@@ -1,14 +1,15 @@
 """What an account decides about each message; times are given, nothing is sent."""
 
 from itertools import count
+from typing import Any
 
 import pytest
 
-from carriers.simulated.account import Account, Decision, address_of
-from carriers.simulated.catalogue import PROFILES
+from carriers.simulated.account import Account, Act, Decision, address_of
+from carriers.simulated.catalogue import EVERY, PROFILES
 from sms.smpp.constants import CommandStatus
 from sms.smpp.pdu import SubmitSm
-from sms.text import decode, segment
+from sms.text import decode, sar, segment
 from telephony.kernel.clock import MINUTE
 from tests.support.clock import START
 
@@ -22,7 +23,7 @@ def account(profile: str = "plain", per_second: float | None = None) -> Account:
     return Account(PROFILES[profile], lambda: next(ids), per_second=per_second, mono=0.0, slow=120.0)
 
 
-def message(last: int, text: bytes = b"hi", **fields: int) -> SubmitSm:
+def message(last: int, text: bytes = b"hi", **fields: Any) -> SubmitSm:
     return SubmitSm(
         source_addr_ton=fields.pop("source_addr_ton", 1),
         source_addr_npi=1,
@@ -41,7 +42,8 @@ def submit(to: Account, pdu: SubmitSm) -> Decision:
 
 
 def stats(decision: Decision) -> list[str]:
-    return [delivery.note for delivery in decision.before + decision.after + tuple(each for _, each in decision.late)]
+    late = tuple(delivery for _, delivery in decision.late)
+    return [delivery.note for delivery in decision.before + decision.after + late]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,8 @@ def test_a_receipt_stands_before_the_response_where_number_or_profile_say_so() -
 
 def test_a_slow_receipt_is_late_and_says_so() -> None:
     decision = submit(account("receipt-before-response"), message(105))
-    (late,) = decision.late
+    [(seconds, late)] = decision.late
+    assert seconds == 120.0
     assert (decision.before, decision.after) == ((), ())
     assert b"submit date:2601010000 done date:2601010002" in late.pdu.short_message
 
@@ -183,3 +186,64 @@ def test_an_account_may_have_a_rate_of_its_own_and_a_profile_has_one() -> None:
 )
 def test_a_number_is_an_address_of_its_type(number: str, address: tuple[int, int, str]) -> None:
     assert address_of(number) == address
+
+
+def test_every_third_is_refused_where_the_profile_says_so_and_the_next_try_goes_well() -> None:
+    for name, status in (("queue-full", 0x14), ("throttled-now-and-then", 0x58), ("system-errors", 0x08)):
+        carrier = account(name)
+        assert [submit(carrier, message(100)).status for _ in range(7)] == [0, 0, status, 0, 0, status, 0]
+    assert [submit(nacks, message(100)).nack for nacks in [account("nacks")] for _ in range(3)] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_every_fifth_response_is_lost_where_the_profile_says_so() -> None:
+    carrier = account("responses-lost")
+    decisions = [submit(carrier, message(100)) for _ in range(10)]
+    assert [decision.answered for decision in decisions] == [True] * 4 + [False] + [True] * 4 + [False]
+    assert all(len(stats(decision)) == 1 for decision in decisions)
+
+
+def test_responses_and_receipts_come_in_another_order_where_the_profile_says_so() -> None:
+    carrier = account("responses-out-of-order")
+    decisions = [submit(carrier, message(100)) for _ in range(5)]
+    waits = [decision.answer_late for decision in decisions]
+    assert sorted(waits) != waits
+    assert all(late > decision.answer_late for decision in decisions for late, _ in decision.late)
+    carrier = account("receipts-out-of-order")
+    lateness = [late for _ in range(5) for late, _ in submit(carrier, message(100)).late]
+    assert sorted(lateness) != lateness
+    assert len(lateness) == 5
+
+
+def test_of_a_long_text_only_the_last_part_gets_a_receipt_where_the_profile_says_so() -> None:
+    carrier = account("receipt-of-last-part")
+    parts = [message(100, part.payload, esm_class=0x40) for part in segment("a" * 320, 7)]
+    assert [stats(submit(carrier, part)) for part in parts] == [[], [], ["DELIVRD"]]
+    assert stats(submit(carrier, message(100))) == ["DELIVRD"]
+
+
+def test_receipts_come_twice_or_after_a_notification_where_the_profile_says_so() -> None:
+    assert stats(submit(account("receipts-twice"), message(100))) == ["DELIVRD", "DELIVRD"]
+    assert stats(submit(account("receipt-intermediate"), message(101))) == ["ENROUTE", "UNDELIV"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "act"), [("unbinds", Act.UNBIND), ("drops", Act.DROP), ("deaf", Act.DEAFEN)]
+)
+def test_a_connection_ends_at_every_twentieth_message_where_the_profile_says_so(
+    profile: str, act: Act
+) -> None:
+    carrier = account(profile)
+    acts = [submit(carrier, message(100)).act for _ in range(EVERY)]
+    assert acts == [Act.NONE] * (EVERY - 1) + [act]
+
+
+def test_a_long_text_in_parts_by_parameters_is_echoed_whole() -> None:
+    carrier = account()
+    first = message(107, b"Hello, ", tlvs=sar.write(9, 2, 1))
+    second = message(107, b"world", tlvs=sar.write(9, 2, 2))
+    assert [each.kind for each in submit(carrier, second).after] == ["receipt"]
+    assert submit(carrier, first).after[1].pdu.short_message == b"echo: Hello, world"

@@ -331,6 +331,17 @@ class TestAnswers:
         assert events == [Lost("a", "the peer unbound"), Closed("the peer unbound", True)]
         assert frames(session) == [Frame(UnbindResp(), 5)]
 
+    def test_answers_that_came_with_an_unbind_still_count(self) -> None:
+        session = esme()
+        for token in "ab":
+            session.request(SUBMIT, token, 1)
+        came = encode(Unbind(), 5) + encode(SubmitSmResp("1"), 2) + encode(DELIVER, 6)
+        answered, lost, closed = session.receive_data(came, 1)
+        assert answered == Answered("a", 0, SubmitSmResp("1"))
+        assert lost == Lost("b", "the peer unbound")
+        assert closed == Closed("the peer unbound", True)
+        assert session.receive_data(encode(SubmitSmResp("2"), 3), 1) == []
+
     def test_an_unknown_command_is_nacked_and_the_connection_lives(self) -> None:
         session = smsc()
         octets = bytes.fromhex("00000010 00000999 00000000 00000031")

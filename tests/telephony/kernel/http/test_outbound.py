@@ -13,7 +13,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from yarl import URL
 
 from telephony.kernel.errors import RemoteUnavailable
 from telephony.kernel.http.outbound import (
@@ -21,8 +20,9 @@ from telephony.kernel.http.outbound import (
     Lookup,
     RemoteTimedOut,
     RemoteUntrusted,
+    _prepared,
 )
-from telephony.kernel.http.outbound_addresses import DestinationRefused, OutboundSettings
+from telephony.kernel.http.outbound_addresses import DestinationRefused, OutboundSettings, parse_destination
 from tests.support.promises import Report
 from tests.support.receiver import Canary, Received, Receiver
 
@@ -155,7 +155,7 @@ async def test_a_numeric_address_that_slipped_through_is_refused_at_the_socket(
 ) -> None:
     url = f"http://{host}:{canary.port}/"
     async with GuardedClient(OutboundSettings(ports=(canary.port,))) as client:
-        client._prepared[url] = URL(url)  # aiohttp asks no resolver about it
+        client._prepared[url] = _prepared(parse_destination(url))  # no resolver is asked about it
         with pytest.raises(DestinationRefused):
             await client.request("GET", url)
     assert canary.connections == 0
