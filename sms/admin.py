@@ -1,10 +1,11 @@
-"""Administration of messages: look them up, see the links."""
+"""Administration of messages: look them up, take them back, send them again; see the links."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from sms.life import MessageLife
 from sms.message import from_wire_id
 from sms.smpp.link import LinkStatus
 from sms.states import MessageState
@@ -14,6 +15,8 @@ from telephony.kernel.http.paging import next_link, page_of
 from telephony.kernel.http.route import Auth, Reply, Request, Route
 from telephony.kernel.ids import InteractionId, ResourceId, from_text
 from telephony.kernel.store import Store
+
+ITEM: Final = "/admin/resources/{resource}/messages/{messageId}"
 
 DEFAULT_SIZE: Final = 50
 """Messages a page unless the query says."""
@@ -26,7 +29,10 @@ class LinkList(Struct, frozen=True):
 
 
 def routes(
-    store: Store, links: Callable[[], Sequence[LinkStatus]], knows: Callable[[ResourceId], bool]
+    store: Store,
+    links: Callable[[], Sequence[LinkStatus]],
+    knows: Callable[[ResourceId], bool],
+    life: MessageLife,
 ) -> list[Route]:
     """Return the administration's operations on messages and links; `knows` tells which resources exist."""
 
@@ -54,13 +60,15 @@ def routes(
             link = next_link(path, request.query, before=found[-1].message_id)
         return Reply(200, MessageList(tuple(found), link))
 
-    async def get_message(request: Request[None]) -> Reply:
+    def named(request: Request[None]) -> tuple[ResourceId, InteractionId]:
         resource = owner(request)
         identifier = from_wire_id(request.path["messageId"])
-        view = None if identifier is None else await store.read(Find(resource, identifier))
-        if view is None:
+        if identifier is None:
             raise NotFound("There is no such message.", target="messageId")
-        return Reply(200, view)
+        return resource, identifier
+
+    async def get_message(request: Request[None]) -> Reply:
+        return await _show(store, *named(request))
 
     async def list_links(_: Request[None]) -> Reply:
         return Reply(200, LinkList(tuple(links())))
@@ -77,11 +85,12 @@ def routes(
         Route(
             operation="admin.messages.get",
             method="GET",
-            template="/admin/resources/{resource}/messages/{messageId}",
+            template=ITEM,
             handler=get_message,
             auth=Auth.ADMIN,
             summary="One message with its parts and its timeline.",
         ),
+        *_life_routes(store, life, named),
         Route(
             operation="admin.links.list",
             method="GET",
@@ -91,6 +100,48 @@ def routes(
             summary="The SMPP links of this node and how they do.",
         ),
     ]
+
+
+def _life_routes(
+    store: Store,
+    life: MessageLife,
+    named: Callable[[Request[None]], tuple[ResourceId, InteractionId]],
+) -> list[Route]:
+    async def cancel(request: Request[None]) -> Reply:
+        key = named(request)
+        await life.cancel(*key)
+        return await _show(store, *key)
+
+    async def requeue(request: Request[None]) -> Reply:
+        key = named(request)
+        await life.requeue(*key)
+        return await _show(store, *key)
+
+    return [
+        Route(
+            operation="admin.messages.cancel",
+            method="POST",
+            template=ITEM + ":cancel",
+            handler=cancel,
+            auth=Auth.ADMIN,
+            summary="Take a message back that nothing was sent of.",
+        ),
+        Route(
+            operation="admin.messages.requeue",
+            method="POST",
+            template=ITEM + ":requeue",
+            handler=requeue,
+            auth=Auth.ADMIN,
+            summary="Send a message again that failed, expired, was not reported or was taken back.",
+        ),
+    ]
+
+
+async def _show(store: Store, resource: ResourceId, identifier: InteractionId) -> Reply:
+    view = await store.read(Find(resource, identifier))
+    if view is None:
+        raise NotFound("There is no such message.", target="messageId")
+    return Reply(200, view)
 
 
 def _before(text: str | None) -> InteractionId | None:

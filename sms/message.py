@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from sms.text.udh import Concat
 from telephony.kernel import ids
 from telephony.kernel.clock import SECOND
 from telephony.kernel.ids import InteractionId, ResourceId
@@ -32,6 +33,12 @@ class SmsDetail(Struct, frozen=True, omit_defaults=True):
     """Whether the application asked for a delivery report."""
     report_seconds: int = 0
     """How long it waits for receipts; 0: the operator's setting."""
+    account: str = ""
+    """The SMPP account that sent it; empty when none did. `sms.esme.outbox.MARK` is its name."""
+    receipt: int = 0
+    """The lower two bits of that account's registered_delivery (SMPP 3.4 §5.2.17)."""
+    concat: Concat | None = None
+    """Which part of a text it is, when the account cut that itself."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +61,8 @@ class Outbound:
     """Whether the carrier may have parts that nobody saw it take: an answer was lost, or a process."""
     over: bool = False
     """Whether it ended while parts of it were still out: no more of them are sent."""
+    concat: Concat | None = None
+    """Which part of a text it is, when its sender cut that itself."""
 
     @property
     def untouched(self) -> bool:

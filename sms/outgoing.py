@@ -15,13 +15,17 @@ from sms.address import address
 from sms.message import Outbound
 from sms.smpp.constants import EsmClass, RegisteredDelivery
 from sms.smpp.pdu import SubmitSm
-from sms.text import Encoded, Part, TextEncoder, encode
+from sms.text import Alphabet, Concat, Encoded, Part, TextEncoder, TextTooLong, encode, udh
 
 _UDHI: Final = int(EsmClass.UDHI)
 _RECEIPT: Final = int(RegisteredDelivery.RECEIPT)
 
 Encode: TypeAlias = Callable[[str], Encoded]
 """Turns a text into what a carrier takes; raises InvalidText or TextTooLong."""
+
+SEPTETS: Final = 160
+OCTETS: Final = 140
+"""What one part has room for, its header included (3GPP TS 23.040 §9.2.3.24)."""
 
 REMEMBERED: Final = 512
 """Texts whose encoding is remembered for a carrier: one text often goes to many recipients."""
@@ -81,9 +85,7 @@ class Outgoing:
         Raises InvalidText or TextTooLong for a text that no parts can carry.
         """
         parts = [
-            part
-            for part in self._encode(message.text).parts(message.reference())
-            if part.number not in message.done
+            part for part in _parts(self._encode(message.text), message) if part.number not in message.done
         ]
         for part in parts:
             order = next(self._order)
@@ -117,6 +119,26 @@ class Outgoing:
             (unit for _, unit in self._ready), (unit for _, _, unit in self._later)
         )
         return iter(dict.fromkeys(unit.message for unit in units))
+
+
+def _parts(text: Encoded, message: Outbound) -> tuple[Part, ...]:
+    if message.concat is None:
+        return text.parts(message.reference())
+    return (continued(text, message.concat),)
+
+
+def continued(text: Encoded, concat: Concat) -> Part:
+    """Return a text that is itself a part of one that its sender cut, tied to the others as the sender did.
+
+    Raises TextTooLong when it does not fit into one part in the alphabet that the carrier takes.
+    """
+    wide = concat.wide or concat.reference > 0xFF
+    header = udh.header_of(text.form.elements, concat.reference, concat.total, concat.number, wide=wide)
+    septets = text.alphabet is Alphabet.GSM
+    taken = -(-len(header) * 8 // 7) + len(text.bodies[0]) if septets else len(header) + len(text.bodies[0])
+    if len(text.bodies) > 1 or taken > (SEPTETS if septets else OCTETS):
+        raise TextTooLong("A part of a longer text must fit into one part.", target="message")
+    return Part(1, 1, text.data_coding, True, header + text.bodies[0], text.form.tlvs)
 
 
 def submit_sm(unit: Unit) -> SubmitSm:

@@ -33,7 +33,7 @@ class Bucket:
     def __init__(self, per_second: float, slack: float = SLACK_SECONDS) -> None:
         """`slack` is in seconds: what is not used for so long is gone."""
         self._interval = 1.0 / per_second
-        self._slack = slack
+        self._slack = slack + 1e-6  # rounding must not cost a turn
         self._due = float("-inf")  # when the next one would go if all went evenly
 
     def wait(self, now: float) -> float:

@@ -90,7 +90,12 @@ def is_receipt(pdu: DeliverSm) -> bool:
 
     Its type says so (§5.2.12), or that it names a message; a handset's acknowledgements are its user's texts.
     """
-    return pdu.esm_class & _TYPE_MASK in _RECEIPT_TYPES or any(tag == _NAMED for tag, _ in pdu.tlvs)
+    return is_receipt_by_type(pdu) or any(tag == _NAMED for tag, _ in pdu.tlvs)
+
+
+def is_receipt_by_type(pdu: DeliverSm) -> bool:
+    """Tell whether the type of a deliver_sm alone makes it a receipt (§5.2.12)."""
+    return pdu.esm_class & _TYPE_MASK in _RECEIPT_TYPES
 
 
 def match_id(remote_id: str, form: IdForm = "same") -> str:

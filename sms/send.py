@@ -10,7 +10,7 @@ from sms.message import MAX_TEXT, Outbound, SmsDetail, wire_id
 from sms.outgoing import encoded
 from sms.settings import SmsSettings
 from sms.store.accept import Accepted, AcceptMessages, NewMessage
-from sms.text import Alphabet
+from sms.text import Alphabet, Concat
 from telephony.kernel import ids
 from telephony.kernel.clock import DAY, SECOND, Clock
 from telephony.kernel.e164 import parse_e164
@@ -54,6 +54,18 @@ class Options:
     report: bool = False
     tag: str | None = None
     report_seconds: int = 0
+    source: str = "http"
+    """Who asked, for the timeline."""
+    account: str = ""
+    """The SMPP account that asked."""
+    receipt: int = 0
+    """What receipts that account wants: see `SmsDetail`."""
+    concat: Concat | None = None
+    """Which part of a text this is, when its sender cut that itself."""
+    validity_seconds: int | None = None
+    """How long it may wait to be sent; the operator's setting when that is less."""
+    not_before: int | None = None
+    """When it may be sent at the earliest: microseconds UTC."""
 
 
 class SendSms:
@@ -114,9 +126,21 @@ class SendSms:
                 limit="sms.max_backlog",
                 retry_after=BACKLOG_RETRY_SECONDS,
             )
-        detail = SmsDetail(segments, alphabet.value, options.tag, options.report, options.report_seconds)
+        detail = SmsDetail(
+            segments,
+            alphabet.value,
+            options.tag,
+            options.report,
+            options.report_seconds,
+            options.account,
+            options.receipt,
+            options.concat,
+        )
         now = self._clock.now()
-        expires = now + self._settings.validity_seconds * SECOND
+        validity = self._settings.validity_seconds
+        if options.validity_seconds is not None:
+            validity = min(validity, options.validity_seconds)
+        expires = now + validity * SECOND
         body = text.encode()
         fresh = [
             NewMessage(
@@ -128,14 +152,16 @@ class SendSms:
                 body,
                 detail,
                 recipient.repeat,
-                self._countries.not_before(recipient.to, now) if self._countries else None,
+                self._not_before(recipient.to, now, options),
             )
             for recipient in valid
         ]
         last = max([now, *(message.not_before for message in fresh if message.not_before is not None)])
         # What is to be sent must be there.
         kept = max(now + self._settings.body_days * DAY, last + self._settings.validity_seconds * SECOND)
-        accepted = await self._store.write(AcceptMessages(self._node, now, request_id, expires, kept, fresh))
+        accepted = await self._store.write(
+            AcceptMessages(self._node, now, request_id, expires, kept, fresh, options.source)
+        )
         self._offer(
             owned.carrier,
             [
@@ -147,6 +173,7 @@ class SendSms:
                     text,
                     expires,
                     options.report_seconds,
+                    concat=options.concat,
                 )
                 for message, answer in zip(fresh, accepted, strict=True)
                 if not answer.refused and not answer.repeated and message.not_before is None
@@ -157,6 +184,14 @@ class SendSms:
             _result(recipient, next(answers)) if refusal is None else Result(recipient.to, 400, error=refusal)
             for recipient, refusal in zip(recipients, refusals, strict=True)
         ]
+
+    def _not_before(self, to: str, now: int, options: Options) -> int | None:
+        """Return when a recipient may be sent to at the earliest; None: at once."""
+        asked = options.not_before if options.not_before is not None and options.not_before > now else None
+        if not self._countries:
+            return asked
+        quiet = self._countries.not_before(to, asked or now)
+        return asked if quiet is None else quiet
 
     def _refusal(self, sender: str, to: str) -> str | None:
         """Return why nothing can be sent to a recipient, in words, or None."""

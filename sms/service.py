@@ -9,7 +9,9 @@ import structlog
 from carriers.model.carrier import Carrier
 from sms.compliance.store import Compliance
 from sms.dispatch import Dispatcher
+from sms.esme.outbox import Outbox
 from sms.inlet import Inlet
+from sms.life import MessageLife
 from sms.message import Outbound
 from sms.outgoing import Unit, encoded, encoder_for
 from sms.settings import SmsSettings
@@ -18,11 +20,13 @@ from sms.smpp.pdu import DeliverSm
 from sms.store.finish import Finisher
 from sms.store.held import SLICE as HELD_SLICE
 from sms.store.held import ReleaseHeld
+from sms.store.inbound import SweepParts
+from sms.store.inbound_parts import SLICE as PARTS_SLICE
 from sms.store.sweep import SLICE, MatchEarly, SweepDue
 from telephony.events.store import Delivery, Matching
-from telephony.kernel.clock import SECOND, Clock
+from telephony.kernel.clock import DAY, SECOND, Clock
 from telephony.kernel.errors import Unavailable
-from telephony.kernel.ids import NodeId
+from telephony.kernel.ids import InteractionId, NodeId
 from telephony.kernel.store import Store
 
 log = structlog.get_logger(__name__)
@@ -50,6 +54,7 @@ class _CarrierTraffic:
         self.dispatcher.pump_soon()
 
     def link_lost(self, link: Link, reason: str) -> None:
+        self.inlet.link_lost(link.name)
         self.dispatcher.pump_soon()
 
     def window_open(self, link: Link) -> None:
@@ -80,17 +85,30 @@ class SmsService:
         settings: SmsSettings,
         subscriptions: Matching,
         enqueue: Callable[[Sequence[Delivery]], None],
+        esmes: Outbox | None = None,
     ) -> None:
+        """`esmes` is where SMPP accounts are told of their messages."""
+        self._esmes = esmes
         self._store = store
         self._clock = clock
         self._node = node
         self._subscriptions = subscriptions
         self._enqueue = enqueue
-        self._validity_seconds = settings.validity_seconds
+        self._settings = settings
         self._encoders = {name: encoder_for(carrier) for name, carrier in carriers.items()}
         self._compliance = Compliance(settings, lambda carrier: self._encoders.get(carrier, encoded))
         self._carriers: dict[str, _CarrierTraffic] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self.life: Final = MessageLife(
+            store=store,
+            clock=clock,
+            node=node,
+            settings=settings,
+            finisher=self.finisher,
+            ended=self.ended,
+            offer=self.offer,
+            cancelled=self.cancelled,
+        )
         for name, carrier in carriers.items():
             self._carriers[name] = self._traffic(name, carrier, settings)
 
@@ -121,10 +139,21 @@ class SmsService:
         ]
         return traffic
 
+    def cancelled(self, carrier: str, identifier: InteractionId) -> None:
+        """Learn that a message was taken back: it is not waiting any more."""
+        traffic = self._carriers.get(carrier)
+        if traffic is not None:
+            traffic.dispatcher.swept([identifier])
+
     @property
     def links(self) -> list[Link]:
         """Every link of every carrier."""
         return [link for traffic in self._carriers.values() for link in traffic.links]
+
+    def inlet(self, carrier: str) -> Inlet | None:
+        """Return the way in from a carrier; None when it is not configured."""
+        traffic = self._carriers.get(carrier)
+        return None if traffic is None else traffic.inlet
 
     def backlog(self, carrier: str) -> int:
         """Return how many messages wait for a carrier."""
@@ -159,17 +188,18 @@ class SmsService:
         """Send nothing new, wait for what is on the wire, keep every answer, unbind."""
         for traffic in self._carriers.values():
             traffic.dispatcher.drain()
+            traffic.inlet.drain()
         await asyncio.gather(*(link.stop(STOP_SECONDS) for link in self.links))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for traffic in self._carriers.values():
-            await traffic.inlet.flush()
+            await traffic.inlet.stop()
         await asyncio.gather(*(traffic.dispatcher.stop(STOP_SECONDS) for traffic in self._carriers.values()))
 
     def finisher(self) -> Finisher:
         """Return a finisher for a job that changes messages; give it to `ended` after its commit."""
-        return Finisher(self._node, self._subscriptions, self._compliance)
+        return Finisher(self._node, self._subscriptions, self._compliance, esmes=self._esmes)
 
     def ended(self, finisher: Finisher) -> None:
         """Hand on what a finisher left behind."""
@@ -177,6 +207,8 @@ class SmsService:
             self._enqueue(finisher.deliveries)
         for carrier, reply in finisher.replies:
             self.offer(carrier, [reply])
+        if finisher.woken and self._esmes is not None:
+            self._esmes.wake(finisher.woken)
 
     async def _keep_time(self) -> None:
         looked = self._clock.monotonic()
@@ -198,12 +230,22 @@ class SmsService:
         released = HELD_SLICE
         while released == HELD_SLICE:
             now = self._clock.now()
-            expires = now + self._validity_seconds * SECOND
+            expires = now + self._settings.validity_seconds * SECOND
             by_carrier = await self._store.write(ReleaseHeld(self._node, now, expires))
             released = sum(by_carrier.values())
             for carrier in by_carrier:
                 if carrier in self._carriers:
                     self._carriers[carrier].dispatcher.look_again()
+
+    async def _deliver_parts(self) -> None:
+        """Deliver what came of texts whose other parts did not come in time."""
+        delivered = PARTS_SLICE
+        while delivered == PARTS_SLICE:
+            now = self._clock.now()
+            body_until = now + self._settings.body_days * DAY
+            job = SweepParts(self.finisher(), now, body_until, self._settings.reassembly)
+            finisher, delivered = await self._store.write(job)
+            self.ended(finisher)
 
     async def sweep(self) -> None:
         """End what is due and match what came early; the service does it every second.
@@ -213,6 +255,7 @@ class SmsService:
         for traffic in self._carriers.values():
             traffic.dispatcher.expire()
         await self._release_held()
+        await self._deliver_parts()
         looked_at = SLICE
         while looked_at == SLICE:
             finisher, swept = await self._store.write(SweepDue(self.finisher(), self._clock.now()))

@@ -16,6 +16,7 @@ class MessageState(Enum):
     FAILED = "failed"  # the carrier refused it, or a receipt says so
     EXPIRED = "expired"  # its validity ran out, here or at the carrier
     UNREPORTED = "unreported"  # the carrier took it, no receipt came in time
+    CANCELLED = "cancelled"  # taken back before anything was sent
     RECEIVED = "received"  # inbound, on disk
 
 
@@ -31,6 +32,8 @@ class MessageEvent(Enum):
     EXPIRE = "expire"  # validity ran out
     BLOCK = "block"  # the recipient opted out before anything was sent
     GIVE_UP = "give up"  # the time for receipts ran out
+    CANCEL = "cancel"  # somebody took it back
+    REQUEUE = "requeue"  # somebody wants it sent again
 
 
 _S = MessageState
@@ -43,6 +46,7 @@ OUTBOUND: Final = Machine(
         (_S.ACCEPTED, _E.CLAIM): _S.SUBMITTING,
         (_S.ACCEPTED, _E.EXPIRE): _S.EXPIRED,
         (_S.ACCEPTED, _E.BLOCK): _S.FAILED,
+        (_S.ACCEPTED, _E.CANCEL): _S.CANCELLED,
         (_S.SUBMITTING, _E.RELEASE): _S.ACCEPTED,
         (_S.SUBMITTING, _E.SUBMIT): _S.SUBMITTED,
         (_S.SUBMITTING, _E.REFUSE): _S.FAILED,
@@ -51,9 +55,16 @@ OUTBOUND: Final = Machine(
         (_S.SUBMITTED, _E.FAIL): _S.FAILED,
         (_S.SUBMITTED, _E.EXPIRE): _S.EXPIRED,
         (_S.SUBMITTED, _E.GIVE_UP): _S.UNREPORTED,
+        (_S.FAILED, _E.REQUEUE): _S.ACCEPTED,
+        (_S.EXPIRED, _E.REQUEUE): _S.ACCEPTED,
+        (_S.UNREPORTED, _E.REQUEUE): _S.ACCEPTED,
+        (_S.CANCELLED, _E.REQUEUE): _S.ACCEPTED,
     },
 )
 """An outbound message."""
+
+ENDED: Final = frozenset({_S.DELIVERED, _S.FAILED, _S.EXPIRED, _S.UNREPORTED, _S.CANCELLED})
+"""States of outbound messages that nobody works on; only by hand does one go on from there."""
 
 INBOUND: Final[Machine[MessageState, MessageEvent]] = Machine("inbound message", _S.RECEIVED, {})
 """An inbound message is over as soon as it is on disk; what follows is the webhook's life."""

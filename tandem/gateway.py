@@ -6,11 +6,12 @@ database. Only here and in the other entry points are event loops made.
 
 import asyncio
 import contextlib
+import os
 import platform
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +22,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from sms import admin as sms_admin
 from sms import api as sms_api
 from sms import reports as reports_api
+from sms.esme import admin as esme_admin
+from sms.esme.directory import AccountDirectory
+from sms.esme.outbox import Outbox
+from sms.esme.service import EsmeService
+from sms.esme.verbs import AccountVerbs
 from sms.optouts import api as optouts_api
 from sms.optouts.verbs import OptOutVerbs
 from sms.send import SendSms
@@ -135,9 +141,10 @@ async def gateway(
     """Run a gateway for the length of a `with` block; `lost` is called when it has to stop by itself.
 
     Waits for a database that is away, and a while for another gateway that has the folder or the database.
-    Raises ConfigurationError when that one stays, or a key or certificate cannot be used.
+    Raises ConfigurationError when that one stays, or a folder, key, certificate or address cannot be used.
     """
-    configuration.data.mkdir(parents=True, exist_ok=True)
+    with _blaming(f"data: the folder {configuration.data} cannot be made"):
+        configuration.data.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
     url = configuration.database_url()
     async with AsyncExitStack() as stack:
@@ -185,6 +192,10 @@ async def gateway(
             node=node,
             settings=configuration.events,
         )
+        accounts = AccountDirectory(store, sealer)
+        await accounts.start()
+        stack.push_async_callback(accounts.stop)
+        outbox = Outbox(accounts, configuration.smpp_server.keep_days)
         sms = SmsService(
             configuration.carriers,
             store=store,
@@ -193,6 +204,7 @@ async def gateway(
             settings=configuration.sms,
             subscriptions=subscriptions,
             enqueue=deliverer.enqueue,
+            esmes=outbox,
         )
         numbers = NumberDirectory(store, clock)
         send = SendSms(
@@ -207,19 +219,37 @@ async def gateway(
         optouts = OptOutVerbs(
             store=store, clock=clock, numbers=numbers, finisher=sms.finisher, ended=sms.ended
         )
+        esmes = EsmeService(
+            store=store,
+            clock=clock,
+            node=node,
+            directory=accounts,
+            outbox=outbox,
+            send=send,
+            numbers=numbers,
+            inlet=sms.inlet,
+            settings=configuration.smpp_server,
+        )
+        account_verbs = AccountVerbs(store=store, clock=clock, sealer=sealer, directory=accounts)
         health = Health(__version__, [lambda: _store_trouble(store)], [lambda: _link_trouble(sms)])
         routes = (
             *sms_api.routes(send, clock),
             *optouts_api.routes(optouts),
             *reports_api.routes(store),
-            *sms_admin.routes(store, lambda: [link.status() for link in sms.links], directory.knows),
+            *sms_admin.routes(
+                store, lambda: [link.status() for link in sms.links], directory.knows, sms.life
+            ),
+            *esme_admin.routes(account_verbs, directory.knows),
             *resources_admin.routes(directory),
             *events_admin.routes(webhooks),
             *health_routes.routes(health),
         )
         await sms.start()
         stack.push_async_callback(sms.stop)
-        _spawn(stack, _adopt(taken_over, sms, deliverer), "adopt")
+        if configuration.smpp_server.enabled:
+            await esmes.start()
+            stack.push_async_callback(esmes.stop)
+        _spawn(stack, _adopt(taken_over, sms, esmes, deliverer), "adopt")
         certificates = Certificates(
             Files(configuration.data, configuration.certificate, configuration.certificate_key), clock
         )
@@ -231,13 +261,14 @@ async def gateway(
             registry=registry,
         )
         limits = ServerLimits(connections=configuration.http.connections)
-        server = await serve(
-            application,
-            host=configuration.host,
-            port=configuration.port,
-            ssl_context=certificates.context(directory.authorities),
-            limits=limits,
-        )
+        with _blaming(f"host, port: cannot listen on {configuration.host}:{configuration.port}"):
+            server = await serve(
+                application,
+                host=configuration.host,
+                port=configuration.port,
+                ssl_context=certificates.context(directory.authorities),
+                limits=limits,
+            )
         servers = [server]
         stack.push_async_callback(_drain, servers)
         if configuration.http.plain:
@@ -249,6 +280,16 @@ async def gateway(
         log.info("gateway.ready", node=node.hex(), port=server.port)
         yield Gateway(server, health, sms, store, directory, routes)
         health.ready = False
+
+
+@contextmanager
+def _blaming(words: str) -> Iterator[None]:
+    """Turn what the system refuses into an error that names the setting."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigurationError(f"{words}: {reason}. Choose another.") from error
 
 
 async def _migrated(url: str) -> None:
@@ -263,7 +304,7 @@ async def _migrated(url: str) -> None:
         except Unavailable as error:
             if any(words in error.message for words in REFUSALS):
                 raise ConfigurationError(
-                    f"database: {error.message} Check address, name, user and password"
+                    f"database: {error.message.rstrip('.')}. Check address, name, user and password"
                     " (database, database_password)."
                 ) from error
             if time.monotonic() - told >= TELL_SECONDS:
@@ -315,7 +356,9 @@ async def _keep_lease(
     lost()
 
 
-async def _adopt(taken_over: asyncio.Event, sms: SmsService, deliverer: Deliverer) -> None:
+async def _adopt(
+    taken_over: asyncio.Event, sms: SmsService, esmes: EsmeService, deliverer: Deliverer
+) -> None:
     """Go on with what became this node's, whenever something did."""
     while True:
         await taken_over.wait()
@@ -323,6 +366,7 @@ async def _adopt(taken_over: asyncio.Event, sms: SmsService, deliverer: Delivere
         deliverer.taken_over()
         try:
             await sms.adopt()
+            await esmes.adopt()
         except Unavailable:
             await asyncio.sleep(DATABASE_SECONDS)
             taken_over.set()

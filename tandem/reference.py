@@ -18,6 +18,7 @@ import msgspec
 from sms import admin as sms_admin
 from sms import api as sms_api
 from sms import reports as reports_api
+from sms.esme import admin as esme_admin
 from sms.optouts import api as optouts_api
 from sms.smpp import states as smpp_states
 from sms.states import INBOUND, OUTBOUND
@@ -68,7 +69,8 @@ def every_route() -> list[Route]:
         *sms_api.routes(nothing, nothing),
         *optouts_api.routes(nothing),
         *reports_api.routes(nothing),
-        *sms_admin.routes(nothing, nothing, nothing),
+        *sms_admin.routes(nothing, nothing, nothing, nothing),
+        *esme_admin.routes(nothing, nothing),
         *resources_admin.routes(nothing),
         *events_admin.routes(nothing),
         *health.routes(nothing),

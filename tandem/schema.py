@@ -1,5 +1,6 @@
 """Every module that defines tables, so that whoever imports this knows the whole schema."""
 
+import sms.esme.tables
 import sms.optouts.tables
 import sms.store.inbound_tables
 import sms.store.tables

@@ -23,7 +23,7 @@ SECONDS: Final = 20.0
 
 LOOK_SECONDS: Final = 0.05
 
-OVER: Final = ("delivered", "failed", "expired", "unreported")
+OVER: Final = ("delivered", "failed", "expired", "unreported", "cancelled")
 
 
 def run(configuration: Configuration) -> None:

@@ -27,7 +27,7 @@ PASSWORD_ALPHABET: Final = string.ascii_letters + string.digits
 """47 bits in eight characters; the gate refuses whoever tries ten wrong ones."""
 
 IdForm = Literal["hex", "decimal", "guid"]
-"""How our message ids are spelled to an account: 32 hexadecimal digits, up to 39 decimal ones, or 8-4-4-4-12."""
+"""How our message ids are spelled: 32 hexadecimal digits, up to 39 decimal ones, or 8-4-4-4-12."""
 
 SystemId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$")]
 BindKind = Literal["transmitter", "receiver", "transceiver"]

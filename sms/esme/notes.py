@@ -28,6 +28,7 @@ _WORDS: Final = {
     State.FAILED: ("UNDELIV", MessageState.UNDELIVERABLE),
     State.EXPIRED: ("EXPIRED", MessageState.EXPIRED),
     State.UNREPORTED: ("UNKNOWN", MessageState.UNKNOWN),
+    State.CANCELLED: ("DELETED", MessageState.DELETED),
 }
 """Final states in the words of Appendix B and the numbers of §5.2.28."""
 
@@ -56,7 +57,7 @@ class TextNote(Struct, frozen=True, tag="text", gc=False):
 
 
 Note = ReceiptNote | TextNote
-_decoder: Final = msgspec.json.Decoder(Note)
+_decoder: Final[msgspec.json.Decoder[ReceiptNote | TextNote]] = msgspec.json.Decoder(Note)
 
 
 def encode_note(note: Note) -> bytes:
@@ -84,8 +85,9 @@ def text_notes(text: str, own: str, peer: str, reference: int) -> Sequence[TextN
 def deliver_sm(note: Note, settings: AccountSettings) -> DeliverSm:
     """Return a note as the account wants it; it comes from the far end (§4.6, Appendix B)."""
     source, destination = address(note.peer), address(note.own)
+    tlvs: Tlvs = ()
     if isinstance(note, TextNote):
-        esm_class, data_coding, body, tlvs = _UDHI if note.udhi else 0, note.data_coding, note.payload, ()
+        esm_class, data_coding, body = _UDHI if note.udhi else 0, note.data_coding, note.payload
     else:
         esm_class, data_coding = _RECEIPT, 0
         body, tlvs = _receipt(note, settings)

@@ -1,7 +1,7 @@
 """What waits for accounts: written in the transaction that makes it, kept until the account took it.
 
-A row belongs to nobody until a gateway that has a bind of its account claims it. It goes when the account took
-it, and waits again when that is not known.
+A row belongs to nobody until a gateway that has a bind of its account claims it. It goes when the account
+took it, and waits again when that is not known.
 """
 
 from collections.abc import Callable, Iterable, Sequence, Set

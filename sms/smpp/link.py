@@ -26,7 +26,7 @@ UNBIND_SECONDS: Final = 2.0
 """How long a stopping link waits at most for unbind_resp: nothing depends on it any more."""
 
 TLS_HINT: Final = " before the bind was answered; the SMSC may want (another) client certificate"
-"""What a TLS 1.3 server that wants one looks like: it takes the handshake and then cuts, often without a word."""
+"""What a TLS 1.3 server that wants one looks like: it shakes hands and then cuts, often without a word."""
 
 _log = structlog.get_logger(__name__)
 

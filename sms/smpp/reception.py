@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from sms.rates import Bucket
+from sms.rates import SLACK_SECONDS, Bucket
 from sms.smpp.constants import CommandStatus
 from sms.smpp.errors import LinkFull
 from sms.smpp.gate import Account, Gate
@@ -21,8 +21,8 @@ from sms.smpp.server import ServerConnection
 from sms.smpp.states import BindType
 from telephony.kernel.clock import Clock
 
-RATE_SLACK_SECONDS: Final = 1.0
-"""What an account may send at once: a second's worth. Clients count by the second and send by the window."""
+BURST_SECONDS: Final = 1.0
+"""An account may send a second's worth at once: clients count by the second and send by the window."""
 
 _log = structlog.get_logger(__name__)
 
@@ -170,4 +170,6 @@ class Reception:
         if present.per_second != account.per_second:
             rate = account.per_second
             present.per_second = rate
-            present.bucket = None if rate is None else Bucket(rate, RATE_SLACK_SECONDS)
+            present.bucket = (
+                None if rate is None else Bucket(rate, max(BURST_SECONDS - 1 / rate, SLACK_SECONDS))
+            )

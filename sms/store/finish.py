@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from sms.events import DELIVERY_REPORT, DeliveryAttempt, DeliveryReport, delivery_report_event
 from sms.message import Outbound, SmsDetail, wire_id
-from sms.states import OUTBOUND, MessageEvent, MessageState
+from sms.states import ENDED, OUTBOUND, MessageEvent, MessageState
 from sms.store.sql import among
 from telephony.events.event import Event
 from telephony.events.store import Delivery, Matching, Publication, publish_many
@@ -23,6 +23,7 @@ from telephony.kernel.store.timeline import Entry, append_many
 
 if TYPE_CHECKING:
     from sms.compliance.store import Compliance  # which needs this module
+    from sms.esme.outbox import Outbox  # likewise
 
 Key = tuple[ResourceId, InteractionId]
 """What a message is found by."""
@@ -71,7 +72,7 @@ class _Step(NamedTuple):
 def _step(event: MessageEvent) -> _Step:
     (new,) = {new for (_, happened), new in OUTBOUND.table.items() if happened is event}
     olds = ", ".join(f"'{old.value}'" for old, happened in OUTBOUND.table if happened is event)
-    over = new in OUTBOUND.final
+    over = new in ENDED
     times = "due = NULL, ended = ?" if over else "due = COALESCE(?, due)"
     return _Step(
         new,
@@ -84,7 +85,7 @@ def _step(event: MessageEvent) -> _Step:
 _STEPS: Final[dict[MessageEvent, _Step]] = {
     event: _step(event)
     for event in MessageEvent
-    if event not in (MessageEvent.CLAIM, MessageEvent.RELEASE)  # by those alone a message is worked on again
+    if event not in (MessageEvent.CLAIM, MessageEvent.RELEASE, MessageEvent.REQUEUE)  # these give work
 }
 _FACTS: Final = "SELECT id, own, peer, updated, detail FROM interactions WHERE resource = ? AND id {ids}"
 
@@ -101,6 +102,10 @@ class Finisher:
     """Webhook deliveries made; the caller hands them on after the commit."""
     replies: list[tuple[str, Outbound]] = field(default_factory=list)
     """Automatic answers accepted, each with its carrier: likewise."""
+    esmes: "Outbox | None" = None
+    """What SMPP accounts are told; None: nothing."""
+    woken: set[str] = field(default_factory=set)
+    """SMPP accounts for which something waits since: likewise."""
 
     def apply(
         self, tx: Connection, changes: Iterable[Change], known: Mapping[Key, Facts] | None = None
@@ -181,6 +186,8 @@ class Finisher:
             if report is not None:
                 reports.append(Publication(resource, identifier, (report,)))
         append_many(tx, entries)
+        if self.esmes is not None:
+            self.woken |= self.esmes.ended(tx, resource, new, ended)
         if reports:
             self.publish(tx, reports, max(change.at for change, _ in ended))
 

@@ -181,6 +181,7 @@ class _Inbox:
         self._entries: list[Entry] = []
         self._events: list[Publication] = []
         self._spoken: list[Spoken] = []
+        self._told: list[tuple[ResourceId, InteractionId, InboundSms]] = []
         self._at = 0
         self.owners: Mapping[str, _Owner] = {}
         self.learn(numbers)
@@ -215,6 +216,8 @@ class _Inbox:
         self._note((resource, identifier), message.at, message.link, "message.received", data)
         if finisher.wanted(resource, RECEIVED):
             self._events.append(Publication(resource, identifier, (_event(identifier, message),)))
+        if finisher.esmes is not None:
+            self._told.append((resource, identifier, message))
         compliance = finisher.compliance
         word = None if compliance is None else compliance.words.find(message.text)
         if word is not None:
@@ -236,6 +239,8 @@ class _Inbox:
         append_many(tx, self._entries)
         if finisher.compliance is not None and self._spoken:
             finisher.compliance.obey(tx, finisher, self._spoken)
+        if finisher.esmes is not None:
+            finisher.woken |= finisher.esmes.received(tx, self._told)
         if self._events:
             finisher.publish(tx, self._events, self._at)
 

@@ -20,6 +20,7 @@ _STATUS: Final = {
     MessageState.FAILED: "Failed",
     MessageState.EXPIRED: "Failed",
     MessageState.UNREPORTED: "Unknown",
+    MessageState.CANCELLED: "Failed",
 }
 """By final state; every other one is Pending."""
 

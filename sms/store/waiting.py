@@ -58,10 +58,11 @@ class Waiting:
                 row.peer,
                 row.body.decode(),
                 row.due,
-                decode_detail(row.detail).report_seconds,
+                detail.report_seconds,
                 doubt=doubt,
+                concat=detail.concat,
             )
-            for row in tx.execute(query)
+            for row, detail in ((row, decode_detail(row.detail)) for row in tx.execute(query))
         ]
         if doubt:
             _add_done(tx, found)

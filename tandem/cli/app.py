@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "message": "tandem.cli.messages:message",
     "links": "tandem.cli.messages:links",
     "subscription": "tandem.cli.subscriptions:app",
+    "smpp-account": "tandem.cli.smpp_accounts:app",
     "config": "tandem.cli.config:app",
 }
 """Each command and where it is: a function is a command, a Typer application a group of them."""

@@ -91,12 +91,26 @@ def messages(
 
 def message(
     message_id: Annotated[str, typer.Argument(metavar="ID", help="As the API gave it, or its GUID.")],
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Take it back, if nothing of it was sent.")
+    ] = False,
+    requeue: Annotated[
+        bool, typer.Option("--requeue", help="Send it again: it failed, expired or was not reported.")
+    ] = False,
     data: Data = None,
 ) -> None:
-    """Show one message and everything that happened to it."""
+    """Show one message and everything that happened to it; take it back, or send it again."""
+    if cancel and requeue:
+        raise typer.BadParameter("--cancel and --requeue exclude each other")
     with told():
         client = Client.of(folder(data))
-        print_message(Console(), find(client, client.resource(), message_id))
+        resource = client.resource()
+        if cancel or requeue:
+            path = f"/admin/resources/{resource}/messages/{quote(message_id, safe='')}"
+            view = client.admin("POST", path + (":cancel" if cancel else ":requeue"))
+        else:
+            view = find(client, resource, message_id)
+        print_message(Console(), view)
 
 
 def links(data: Data = None) -> None:

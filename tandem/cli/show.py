@@ -14,6 +14,7 @@ STATE_STYLES: Final = {
     "failed": "red",
     "expired": "red",
     "unreported": "yellow",
+    "cancelled": "yellow",
 }
 
 

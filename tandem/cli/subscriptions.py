@@ -1,6 +1,7 @@
 """`tandem subscription`: who is told what."""
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
+from tandem.cli.show import clock_time
 
 app = typer.Typer(no_args_is_help=True, help="Webhook subscriptions.")
 
@@ -53,6 +55,62 @@ def remove(
     with told():
         client = Client.of(folder(data))
         client.admin("DELETE", f"/admin/resources/{client.resource()}/subscriptions/{subscription}")
+
+
+@app.command("dead-letters")
+def dead_letters(
+    subscription: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Of this subscription only; as `list` shows it.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
+    data: Data = None,
+) -> None:
+    """List the events that could not be delivered, oldest first."""
+    with told():
+        client = Client.of(folder(data))
+        asked = {"top": top} | ({"subscription": subscription} if subscription else {})
+        path = f"/admin/resources/{client.resource()}/deadLetters?{urlencode(asked)}"
+        found = client.admin("GET", path)["value"]
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "subscription", "event", "reason", "attempts", "last outcome", "published"):
+        table.add_column(column)
+    for one in found:
+        table.add_row(*_dead_row(one))
+    Console().print(table)
+
+
+@app.command("redrive")
+def redrive(
+    subscription: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
+    letters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[LETTER]...", help="As `dead-letters` shows them; none: all."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Send events again that could not be delivered."""
+    sent = 0
+    with told():
+        client = Client.of(folder(data))
+        path = f"/admin/resources/{client.resource()}/deadLetters:redrive"
+        while True:
+            answer = client.admin("POST", path, {"subscription": subscription, "ids": letters or None})
+            sent += answer["count"]
+            if letters or answer["count"] < answer["ceiling"]:
+                break
+    print(f"{sent} on their way")
+
+
+def _dead_row(one: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        one["id"],
+        one["subscription"],
+        one["eventType"].rpartition(".")[2],
+        one["deadLetterReason"],
+        str(one["deliveryAttempts"]),
+        one["lastDeliveryOutcome"] or "",
+        clock_time(one["publishTime"]),
+    )
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from carriers.model.carrier import Carrier, Port, SmppLink
 from carriers.simulated.settings import SimulatedAccount, SimulatedSettings
 from carriers.simulated.settings import check as check_simulated
+from sms.esme.settings import SmppServerSettings
 from sms.settings import SmsSettings
 from tandem.config.build import DatabaseUrl
 from telephony.events.settings import EventSettings
@@ -72,6 +73,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     outbound: OutboundSettings = OutboundSettings()
     retention: RetentionSettings = RetentionSettings()
     sms: SmsSettings = SmsSettings()
+    smpp_server: SmppServerSettings = SmppServerSettings()
     carriers: dict[str, Carrier] = {}
     """Carriers by name. None: the simulated one."""
     simulated: SimulatedCarrier = SimulatedCarrier()

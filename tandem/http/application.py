@@ -5,7 +5,6 @@ route → body → ownership → state → act; the last three are the handler's
 nothing about which paths exist, and an authenticated one about nobody else's things.
 """
 
-import asyncio
 import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +13,10 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from aiohttp import web
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from tandem.http.authentication import Authenticator, Caller, UserVerifier, check_role, no_users, scheme_for
+from tandem.http.incoming import Incoming, Outgoing
 from tandem.http.matcher import Match, Matcher
 from tandem.http.metrics import HttpMetrics
 from tandem.http.query import parse_query
@@ -30,7 +29,7 @@ from telephony.kernel.errors import (
     TandemError,
     Unauthorized,
 )
-from telephony.kernel.http.bodies import BodyDecoder, RequestTimeout, body_too_large
+from telephony.kernel.http.bodies import BodyDecoder, body_too_large
 from telephony.kernel.http.cors import EXPOSED, Cors
 from telephony.kernel.http.errors import ErrorReply, error_reply, unexpected_reply
 from telephony.kernel.http.limits import RequestGate, RequestLimits
@@ -68,7 +67,7 @@ class Settings:
 class _Exchange:
     """What is known of a request so far."""
 
-    http: web.BaseRequest
+    http: Incoming
     id: bytes
     name: str
     """The id as it is written."""
@@ -92,7 +91,7 @@ class _Path:
 
 
 class Application:
-    """Answers requests: `handle` is aiohttp's handler. Holds no socket; `serve` opens those."""
+    """Answers requests. Holds no socket; `serve` opens those."""
 
     def __init__(
         self,
@@ -124,7 +123,7 @@ class Application:
         if self.settings.tls:
             self._common["Strict-Transport-Security"] = HSTS
 
-    async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, http: Incoming) -> Outgoing:
         """Answer one request; whatever happens, with an ACS body."""
         exchange = self._exchange(http)
         self.metrics.running += 1
@@ -143,23 +142,22 @@ class Application:
             if exchange.entered is not None:
                 self._gate.leave(exchange.entered)
 
-    def malformed(self, http: web.BaseRequest, status: int) -> web.StreamResponse:
+    def malformed(self, http: Incoming, status: int) -> Outgoing:
         """Answer what is not HTTP as we take it: too long a header, a broken chunk."""
         exchange = self._exchange(http)
         self.metrics.failed("malformed")
         if status >= 500:
-            return self._error(exchange, unexpected_reply())
-        response = self._error(exchange, error_reply(InvalidRequest("The request is not well-formed HTTP.")))
-        response.force_close()
-        return response
+            return self._error(exchange, unexpected_reply(), close=True)
+        error = InvalidRequest("The request is not well-formed HTTP.")
+        return self._error(exchange, error_reply(error), close=True)
 
-    def _exchange(self, http: web.BaseRequest) -> _Exchange:
+    def _exchange(self, http: Incoming) -> _Exchange:
         identifier = new_id(self._clock.now())
         return _Exchange(http, identifier, to_text(identifier), self._clock.monotonic())
 
     async def _answer(self, exchange: _Exchange) -> Reply:
         http = exchange.http
-        method, target, headers = http.method, http.raw_path, http.headers
+        method, target, headers = http.method, http.target, http.headers
         path, _, raw_query = target.partition("?")
         match = self._matcher.match(path)
         route = match.methods.get(method) if match is not None else None
@@ -207,7 +205,7 @@ class Application:
         """Authenticate, and hold the caller to its limits."""
         http = exchange.http
         auth = route.auth if route is not None else scheme_for(path, http.headers, match, http.method)
-        caller = self._authenticator.prove(auth, http.method, http.raw_path, http.headers, match)
+        caller = self._authenticator.prove(auth, http.method, http.target, http.headers, match)
         if caller.resource != NOBODY:
             self._gate.enter(caller.resource, exchange.started)
             exchange.entered = caller.resource
@@ -216,37 +214,14 @@ class Application:
     async def _body(self, exchange: _Exchange, caller: Caller, ceiling: int) -> bytes:
         """Read the body, and check it against the hash that was signed: still part of authentication. Nothing
         is read for whoever has no key."""
-        body = await self._read(exchange.http, ceiling) if exchange.http.body_exists else b""
+        body = exchange.http.body
+        if body is None:
+            body = await exchange.http.read(ceiling, self.settings.body_seconds)
+        elif len(body) > ceiling:
+            raise body_too_large(ceiling)
         if caller.content_hash is not None:
             verify_body(caller.content_hash, body)
         return body
-
-    async def _read(self, http: web.BaseRequest, ceiling: int) -> bytes:
-        if (http.content_length or 0) > ceiling:
-            raise body_too_large(ceiling)
-        if http.headers.get("Expect", "").lower() == "100-continue":
-            await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            http.writer.output_size = 0  # aiohttp takes any output for the beginning of the answer
-        content = http.content
-        if content.is_eof():  # nearly always: it came with the headers
-            body = content.read_nowait(-1)
-            if len(body) > ceiling:
-                raise body_too_large(ceiling)
-            return body
-        pieces: list[bytes] = []
-        length = 0
-        try:
-            async with asyncio.timeout(self.settings.body_seconds):
-                while piece := await content.readany():
-                    length += len(piece)
-                    if length > ceiling:
-                        raise body_too_large(ceiling)
-                    pieces.append(piece)
-        except TimeoutError as error:
-            raise RequestTimeout("The body did not come in time.") from error
-        except web.RequestPayloadError as error:
-            raise InvalidRequest("The body is not framed as the headers say.") from error
-        return b"".join(pieces)
 
     def _preflight(self, exchange: _Exchange, match: Match[Route] | None) -> Reply:
         # The answer depends on no path, so that it tells nobody which exist.
@@ -256,7 +231,7 @@ class Application:
         asked = headers.get("Access-Control-Request-Headers")
         return Reply(204, None, self._cors.preflight(headers["Origin"], methods, asked))
 
-    def _reply(self, exchange: _Exchange, reply: Reply) -> web.Response:
+    def _reply(self, exchange: _Exchange, reply: Reply) -> Outgoing:
         body = reply.body
         if body is None:
             raw = b""
@@ -266,7 +241,7 @@ class Application:
             raw = self._encoder.encode(body)
         return self._respond(exchange, reply.status, raw, reply.headers, reply.content_type)
 
-    def _refuse(self, exchange: _Exchange, error: TandemError) -> web.Response:
+    def _refuse(self, exchange: _Exchange, error: TandemError) -> Outgoing:
         self.metrics.failed(error.metric)
         fields: dict[str, object] = {"code": error.code, "target": error.target}
         if isinstance(error, SignatureRefused):
@@ -285,19 +260,26 @@ class Application:
             status=error.status,
             **fields,
         )
-        response = self._error(exchange, error_reply(error))
+        # The rest of a body that was not read is not worth reading.
+        close = error.status in (401, 408, 413) and exchange.http.unread
+        answer = self._error(exchange, error_reply(error), close=close)
         if isinstance(error, MethodNotAllowed):
-            response.headers["Allow"] = exchange.allow
-        if error.status in (401, 408, 413) and not exchange.http.content.is_eof():
-            response.force_close()  # the rest of the body is not worth reading
-        return response
+            answer.headers["Allow"] = exchange.allow
+        return answer
 
-    def _error(self, exchange: _Exchange, reply: ErrorReply) -> web.Response:
-        return self._respond(exchange, reply.status, reply.body, reply.headers, _JSON)
+    def _error(self, exchange: _Exchange, reply: ErrorReply, *, close: bool = False) -> Outgoing:
+        return self._respond(exchange, reply.status, reply.body, reply.headers, _JSON, close=close)
 
     def _respond(
-        self, exchange: _Exchange, status: int, body: bytes, extra: Mapping[str, str], content_type: str
-    ) -> web.Response:
+        self,
+        exchange: _Exchange,
+        status: int,
+        body: bytes,
+        extra: Mapping[str, str],
+        content_type: str,
+        *,
+        close: bool = False,
+    ) -> Outgoing:
         seconds = self._clock.monotonic() - exchange.started
         incoming = exchange.http.headers
         headers = self._common.copy()
@@ -318,7 +300,7 @@ class Application:
         headers.update(extra)
         self.metrics.answered(exchange.operation, status, seconds)
         log.debug("http.answered", request=exchange.name, operation=exchange.operation, status=status)
-        return web.Response(status=status, body=body, headers=headers)
+        return Outgoing(status, headers, body, close)
 
 
 def _paths(routes: Sequence[Route]) -> dict[str, _Path]:

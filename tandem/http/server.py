@@ -1,8 +1,10 @@
-"""The listening sockets: aiohttp's protocol under our ceilings, and an end without a cut answer."""
+"""The listening sockets: simple requests by ourselves, all others by aiohttp's protocol under our ceilings,
+and an end without a cut answer."""
 
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -10,7 +12,10 @@ from typing import Any, Final, cast
 import structlog
 from aiohttp import web
 
+from tandem.http.aiohttp_request import AiohttpRequest
 from tandem.http.application import Application
+from tandem.http.front import Front
+from tandem.http.incoming import Outgoing
 from telephony.kernel.http.plain import PlainAddress
 
 log = structlog.get_logger(__name__)
@@ -21,6 +26,11 @@ BACKLOG: Final = 1024
 LINGER_SECONDS: Final = 2.0
 """How long the rest of a refused body is read and dropped, so that the client sees the answer."""
 
+FLUSH_SECONDS: Final = 0.02
+"""How often it is looked, at the end, whether slow clients have taken their answers."""
+
+SWEEP_SECONDS: Final = 5.0
+"""How often connections are looked at on which nothing comes."""
 
 TLS_CLOSE_SECONDS: Final = 2.0
 """How long a client may take to answer the end of TLS."""
@@ -43,7 +53,7 @@ class ServerLimits:
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's protocol, except that it refuses connections beyond the ceiling and speaks ACS of errors."""
+    """aiohttp's protocol, except that it speaks ACS of errors."""
 
     __slots__ = ("_factory",)
 
@@ -54,9 +64,6 @@ class _Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._factory.transports[self] = cast("asyncio.Transport", transport)
-        if len(self._factory.connections) > self._factory.limits.connections:
-            self._factory.application.metrics.refused_connections.inc()
-            self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -75,19 +82,79 @@ class _Connection(web.RequestHandler):
             log.debug("http.malformed", status=status, error=type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was already begun")
-        response = self._factory.application.malformed(request, status)
-        response.force_close()
-        return response
+        return _response(self._factory.application.malformed(AiohttpRequest(request), status))
 
 
 class _Factory(web.Server):
-    """Makes a protocol for every connection."""
+    """Makes a protocol for every connection, and keeps them: ours first, aiohttp's for what is not simple."""
 
     def __init__(self, application: Application, limits: ServerLimits) -> None:
-        super().__init__(application.handle)
+        super().__init__(self._handle)
         self.application, self.limits = application, limits
-        self.transports: dict[web.RequestHandler, asyncio.Transport] = {}
+        self.transports: dict[asyncio.BaseProtocol, asyncio.Transport] = {}
+        self.fronts: set[Front] = set()
+        self.draining = False
         self._loop_of_all = asyncio.get_running_loop()
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._sweep()
+
+    def front(self) -> Front:
+        """Return the protocol for a new connection."""
+        return Front(self.application.handle, self)
+
+    def opened(self, front: Front, transport: asyncio.Transport) -> None:
+        """See FrontOwner."""
+        self.transports[front] = transport
+        self.fronts.add(front)
+        if len(self.transports) > self.limits.connections:
+            self.application.metrics.refused_connections.inc()
+            transport.close()
+        elif (raw := transport.get_extra_info("socket")) is not None and raw.family != socket.AF_UNIX:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def closed(self, front: Front) -> None:
+        """See FrontOwner."""
+        self.transports.pop(front, None)
+        self.fronts.discard(front)
+
+    def hand_over(self, front: Front, transport: asyncio.Transport, data: bytes) -> None:
+        """See FrontOwner."""
+        self.closed(front)
+        connection = self()
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        connection.data_received(data)
+
+    async def end_fronts(self, seconds: float) -> None:
+        """Close the connections that wait; let running requests end within `seconds`."""
+        self.draining = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for front in tuple(self.fronts):
+            front.close()
+        if running := [front.task for front in self.fronts if front.task is not None]:
+            await asyncio.wait(running, timeout=seconds)
+        until = self._loop_of_all.time() + seconds
+        while any(self.transports[front].get_write_buffer_size() for front in self.fronts):
+            if self._loop_of_all.time() > until:
+                break
+            await asyncio.sleep(FLUSH_SECONDS)
+        for front in tuple(self.fronts):
+            if front.task is not None:
+                front.task.cancel()
+                front.abort()
+
+    def _sweep(self) -> None:
+        """Close connections on which nothing comes."""
+        loop, idle = self._loop_of_all, self.limits.idle_seconds
+        before = loop.time() - idle
+        for front in tuple(self.fronts):
+            if front.since < before:
+                front.close()
+        self._sweeping = loop.call_later(min(SWEEP_SECONDS, idle / 2), self._sweep)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        return _response(await self.application.handle(AiohttpRequest(request)))
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(
@@ -103,6 +170,13 @@ class _Factory(web.Server):
         )
 
 
+def _response(answer: Outgoing) -> web.Response:
+    response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    if answer.close:
+        response.force_close()
+    return response
+
+
 class Server:
     """What listens. `drain` ends it."""
 
@@ -112,9 +186,7 @@ class Server:
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Host and port of every listening socket; none of a unix socket."""
-        return [
-            item.getsockname()[:2] for item in self._listener.sockets if item.family != socket.AF_UNIX
-        ]
+        return [item.getsockname()[:2] for item in self._listener.sockets if item.family != socket.AF_UNIX]
 
     @property
     def port(self) -> int:
@@ -124,14 +196,16 @@ class Server:
     @property
     def connections(self) -> int:
         """Connections open now."""
-        return len(self._factory.connections)
+        return len(self._factory.transports)
 
     async def drain(self, seconds: float = 15.0) -> None:
         """Accept nothing more, let running requests end within `seconds`, then close every connection."""
         self._listener.close()
         await asyncio.sleep(0)  # requests that have already come are begun before idle connections are closed
+        begun = time.monotonic()
+        await self._factory.end_fronts(seconds)
         self._factory.pre_shutdown()
-        await self._factory.shutdown(seconds)
+        await self._factory.shutdown(max(0.0, seconds - (time.monotonic() - begun)))
         await asyncio.sleep(0)  # whatever has nothing left to send closes now
         for transport in list(self._factory.transports.values()):
             transport.abort()  # a client that does not answer the end of TLS
@@ -156,11 +230,11 @@ async def serve(
     closing = TLS_CLOSE_SECONDS if ssl_context is not None else None
     if sock is not None:
         listener = await loop.create_server(
-            factory, sock=sock, ssl=ssl_context, backlog=BACKLOG, ssl_shutdown_timeout=closing
+            factory.front, sock=sock, ssl=ssl_context, backlog=BACKLOG, ssl_shutdown_timeout=closing
         )
     else:
         listener = await loop.create_server(
-            factory,
+            factory.front,
             host,
             port,
             ssl=ssl_context,
@@ -182,10 +256,10 @@ async def serve_plain(
     an earlier life is replaced; whoever may write to it may connect.
     """
     if not address.path:
-        return await serve(
-            application, host=address.host, port=address.port, ssl_context=None, limits=limits
-        )
+        return await serve(application, host=address.host, port=address.port, ssl_context=None, limits=limits)
     factory = _Factory(application, limits or ServerLimits())
-    listener = await asyncio.get_running_loop().create_unix_server(factory, address.path, backlog=BACKLOG)
+    listener = await asyncio.get_running_loop().create_unix_server(
+        factory.front, address.path, backlog=BACKLOG
+    )
     log.info("http.listening", addresses=[f"unix:{address.path}"])
     return Server(listener, factory)

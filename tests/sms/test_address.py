@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms.address import Address, address, number
+from carriers.model.addressing import AddressForm, Addressing
+from sms.address import Address, Addresses, address, number
 
 pytestmark = pytest.mark.unit
 
@@ -55,3 +56,30 @@ def test_a_number_comes_back_as_it_went(e164: str) -> None:
 @given(st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=20), st.integers(0, 255))
 def test_any_address_means_something_that_fits_its_column(digits: str, ton: int) -> None:
     assert len(number(digits, ton)) <= 32
+
+
+CARRIER = Addresses(
+    Addressing(
+        e164=AddressForm(ton=0, npi=1, plus=True),
+        short_code=AddressForm(ton=6, npi=9),
+        alphanumeric=AddressForm(ton=5, npi=1),
+        destination=AddressForm(ton=2, npi=8),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "destination"),
+    [
+        ("+14255550199", Address("+14255550199", 0, 1), Address("14255550199", 2, 8)),
+        ("12345", Address("12345", 6, 9), Address("12345", 6, 9)),
+        ("Tandem", Address("Tandem", 5, 1), Address("Tandem", 5, 1)),
+    ],
+)
+def test_a_carrier_has_its_own_forms_for_each_kind(text: str, source: Address, destination: Address) -> None:
+    assert CARRIER.source(text) == source
+    assert CARRIER.destination(text) == destination
+
+
+def test_an_address_is_made_once() -> None:
+    assert CARRIER.source("+14255550199") is CARRIER.source("+14255550199")

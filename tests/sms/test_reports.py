@@ -218,12 +218,12 @@ NOT_FOUND = {
 }
 
 
-@pytest.mark.parametrize(
-    "identifier",
-    ["nonsense", "Outgoing_", "Outgoing_20260101000000", "é", "\u2028", "..", "a" * 500, "'; --", "%00x"],
-)
-async def test_what_is_no_id_is_not_found(running: Running, identifier: str) -> None:
-    assert _problem(await running.get(identifier)) == NOT_FOUND
+NO_IDS = ("nonsense", "Outgoing_", "Outgoing_20260101000000", "é", "\u2028", "..", "a" * 500, "'; --", "%00x")
+
+
+async def test_what_is_no_id_is_not_found(running: Running) -> None:
+    for identifier in NO_IDS:
+        assert _problem(await running.get(identifier)) == NOT_FOUND, identifier
 
 
 async def test_an_inbound_message_has_no_report(running: Running) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sms.states import INBOUND, OUTBOUND, MessageEvent, MessageState
+from sms.states import ENDED, INBOUND, OUTBOUND, MessageEvent, MessageState
 from telephony.kernel.states import IllegalTransition
 
 pytestmark = pytest.mark.unit
@@ -15,7 +15,7 @@ def test_a_message_is_delivered_by_way_of_every_state() -> None:
     for event, expected in [(E.CLAIM, S.SUBMITTING), (E.SUBMIT, S.SUBMITTED), (E.DELIVER, S.DELIVERED)]:
         state = OUTBOUND.fire(state, event)
         assert state is expected
-    assert state in OUTBOUND.final
+    assert state in ENDED
 
 
 def test_what_was_claimed_and_not_sent_waits_again() -> None:
@@ -27,10 +27,15 @@ def test_validity_runs_out_in_every_state_but_the_last_ones(state: MessageState)
     assert OUTBOUND.fire(state, E.EXPIRE) is S.EXPIRED
 
 
-def test_nothing_happens_after_the_end() -> None:
-    assert OUTBOUND.final == {S.DELIVERED, S.FAILED, S.EXPIRED, S.UNREPORTED}
-    for state in OUTBOUND.final:
-        assert not [event for event in MessageEvent if OUTBOUND.allows(state, event)]
+def test_nothing_happens_after_the_end_but_by_hand() -> None:
+    assert OUTBOUND.final == {S.DELIVERED}
+    for state in ENDED - OUTBOUND.final:
+        assert [event for event in MessageEvent if OUTBOUND.allows(state, event)] == [E.REQUEUE]
+        assert OUTBOUND.fire(state, E.REQUEUE) is S.ACCEPTED
+
+
+def test_only_what_waits_can_be_taken_back() -> None:
+    assert [state for state in S if OUTBOUND.allows(state, E.CANCEL)] == [S.ACCEPTED]
 
 
 def test_a_receipt_does_not_end_what_was_not_submitted() -> None:

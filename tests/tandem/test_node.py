@@ -57,22 +57,25 @@ def test_the_first_start_sends_and_receives_and_a_second_finds_everything_again(
         assert running.stop(signal.SIGTERM) == 0
 
 
-def test_a_second_gateway_on_the_same_folder_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_a_second_gateway_on_the_same_folder_waits_and_says_for_whom(tmp_path: Path) -> None:
     running = Node(tmp_path / "var")
     running.start()
     try:
-        done = subprocess.run(
+        second = subprocess.Popen(
             [sys.executable, "-m", "tandem", "gateway", "--set", f"data={running.data}"],
-            capture_output=True,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
             env=environment(),
         )
+        assert second.stderr is not None
+        said = second.stderr.readline()
+        assert "gateway.waits" in said
+        assert f"Another gateway works on {running.data} (process {running.children()['gateway']})" in said
+        second.terminate()
+        with second.stderr:
+            assert second.wait(timeout=30) == 0
     finally:
         running.stop()
-    assert done.returncode != 0
-    assert "Another gateway works on" in done.stderr
 
 
 def test_commands_without_a_node_say_so(tmp_path: Path) -> None:

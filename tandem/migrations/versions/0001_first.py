@@ -105,6 +105,45 @@ def upgrade() -> None:
     )
     op.create_index(op.f("early_receipts_expires"), "early_receipts", ["expires"], unique=False)
     op.create_table(
+        "inbound_parts",
+        sa.Column("carrier", sa.String(length=64), nullable=False),
+        sa.Column("own", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("reference", sa.Integer(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("link", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("alphabet", sa.String(length=16), nullable=False),
+        sa.Column("locking", sa.Integer(), nullable=False),
+        sa.Column("single", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("delivered", sa.Integer(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "carrier", "own", "peer", "kind", "reference", "total", "number", name=op.f("inbound_parts_pkey")
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("inbound_parts_due"), "inbound_parts", ["due"], unique=False)
+    op.create_table(
+        "inbound_seen",
+        sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("message", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("carrier", sa.String(length=64), nullable=False),
+        sa.Column("link", sa.String(length=64), nullable=False),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("answer", sa.Integer(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", "message", name=op.f("inbound_seen_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("inbound_seen_expires"), "inbound_seen", ["expires"], unique=False)
+    op.create_index("inbound_seen_node", "inbound_seen", ["node", "at"], unique=False)
+    op.create_table(
         "interactions",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
@@ -209,6 +248,50 @@ def upgrade() -> None:
         sa.Column("updated", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("resources_pkey")),
     )
+    op.create_table(
+        "smpp_accounts",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("system_id", sa.String(length=15), nullable=False),
+        sa.Column("password", sa.LargeBinary(), nullable=False),
+        sa.Column("settings", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "system_id", name=op.f("smpp_accounts_pkey")),
+    )
+    op.create_index("smpp_accounts_system_id", "smpp_accounts", ["system_id"], unique=True)
+    op.create_table(
+        "smpp_outbox",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("system_id", sa.String(length=15), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "system_id", "id", name=op.f("smpp_outbox_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("smpp_outbox_expires"), "smpp_outbox", ["expires"], unique=False)
+    op.create_index(
+        "smpp_outbox_node",
+        "smpp_outbox",
+        ["node"],
+        unique=False,
+        sqlite_where=sa.text("node IS NOT NULL"),
+        postgresql_where=sa.text("node IS NOT NULL"),
+    )
+    op.create_table(
+        "smpp_quotas",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("system_id", sa.String(length=15), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "system_id", "day", name=op.f("smpp_quotas_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("smpp_quotas_expires"), "smpp_quotas", ["expires"], unique=False)
     op.create_table(
         "subscriptions",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),

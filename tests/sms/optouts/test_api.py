@@ -129,11 +129,11 @@ async def test_a_hundred_recipients_and_no_more(running: Running) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("sender", [OTHERS, "+14255550166", "Contoso", "\u2028", "x" * 5000])
 async def test_a_number_that_is_not_the_callers_looks_like_one_that_nobody_has(
-    running: Running, verb: str, sender: str
+    running: Running, verb: str
 ) -> None:
-    assert _error(await running.ask(verb, PEER, sender=sender)) == (401, "Denied", "from")
+    for sender in (OTHERS, "+14255550166", "Contoso", "\u2028", "x" * 5000):
+        assert _error(await running.ask(verb, PEER, sender=sender)) == (401, "Denied", "from")
 
 
 async def test_another_resource_knows_nothing_of_it(running: Running) -> None:
@@ -149,30 +149,28 @@ async def test_another_resource_knows_nothing_of_it(running: Running) -> None:
     assert answer.json == {"value": [{"to": PEER, "httpStatusCode": 200, "isOptedOut": False}]}
 
 
+MALFORMED = {
+    b"": None,
+    b"{": None,
+    b"[]": None,
+    b"{}": "from",
+    b'{"from": "", "recipients": [{"to": "+12065550100"}]}': "from",
+    b'{"from": 7, "recipients": [{"to": "+12065550100"}]}': "from",
+    b'{"from": "+14255550177"}': "recipients",
+    b'{"from": "+14255550177", "recipients": null}': "recipients",
+    b'{"from": "+14255550177", "recipients": [{}]}': "recipients[0].to",
+    b'{"from": "+14255550177", "recipients": [{"to": ""}]}': "recipients[0].to",
+    b'{"from": "+14255550177", "recipients": ["+12065550100"]}': "recipients[0]",
+}
+
+
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize(
-    ("body", "target"),
-    [
-        (b"", None),
-        (b"{", None),
-        (b"[]", None),
-        (b"{}", "from"),
-        (b'{"from": "", "recipients": [{"to": "+12065550100"}]}', "from"),
-        (b'{"from": 7, "recipients": [{"to": "+12065550100"}]}', "from"),
-        (b'{"from": "+14255550177"}', "recipients"),
-        (b'{"from": "+14255550177", "recipients": null}', "recipients"),
-        (b'{"from": "+14255550177", "recipients": [{}]}', "recipients[0].to"),
-        (b'{"from": "+14255550177", "recipients": [{"to": ""}]}', "recipients[0].to"),
-        (b'{"from": "+14255550177", "recipients": ["+12065550100"]}', "recipients[0]"),
-    ],
-)
-async def test_a_malformed_body_is_refused_at_its_place(
-    running: Running, verb: str, body: bytes, target: str | None
-) -> None:
-    answer = await running.post(f"/sms/optouts:{verb}?api-version={VERSIONS[-1]}", body)
-    status, code, found = _error(answer)
-    assert (status, code) == (400, "BadRequest")
-    assert target is None or found == target
+async def test_a_malformed_body_is_refused_at_its_place(running: Running, verb: str) -> None:
+    for body, target in MALFORMED.items():
+        answer = await running.post(f"/sms/optouts:{verb}?api-version={VERSIONS[-1]}", body)
+        status, code, found = _error(answer)
+        assert (status, code) == (400, "BadRequest"), body
+        assert target is None or found == target, body
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -31,6 +31,7 @@ from sms.smpp.pdu import (
 from sms.smpp.server import ServerConnection, ServerSettings, SmppServer
 from sms.smpp.states import BindType
 from telephony.kernel.clock import SystemClock
+from telephony.kernel.errors import ConfigurationError
 from telephony.kernel.secret import Secret
 from tests.support.clock import ManualClock
 from tests.support.rawsmpp import RawSmsc
@@ -83,7 +84,7 @@ class House:
         *,
         bound: bool = True,
         server: ServerSettings | None = None,
-        bind_type: BindType = BindType.TRANSCEIVER,
+        bind_type: BindType | None = None,
         max_unanswered: int = 500,
         **changes: Any,
     ) -> Link:
@@ -147,6 +148,59 @@ async def test_it_binds_in_each_way(house: House, bind_type: BindType, room: int
         assert link.room == 0
         with pytest.raises(LinkFull):
             link.submit(SUBMIT, 1)
+
+
+@pytest.mark.parametrize("bind", ["transmitter", "receiver", "transceiver"])
+async def test_the_configuration_says_how_it_binds(house: House, bind: str) -> None:
+    link = await house.open(bind=bind)
+    assert house.theirs.named("bind")[0][2] is BindType(bind)
+    assert (link.bind_type, link.status().bind) == (BindType(bind), bind)
+    if bind == "transmitter":
+        with pytest.raises(LinkFull):
+            house.conn.deliver(DELIVER, "in")
+    elif bind == "receiver":
+        assert link.room == 0
+        house.conn.deliver(DELIVER, "in")
+        await house.ours.until(lambda: house.ours.named("delivered"))
+
+
+async def test_the_bind_says_what_the_configuration_says() -> None:
+    async with RawSmsc() as smsc:
+        settings = link_settings(
+            smsc.port,
+            system_type="VMA",
+            interface_version="3.3",
+            address_range="1425555*",
+            address_ton=1,
+            address_npi=8,
+        )
+        async with running(Link("l", "c", settings, Witness(), clock=CLOCK)):
+            peer = await smsc.accept()
+            assert (await peer.accept_bind()).pdu == BindTransceiver(
+                "tandem", "secret08", "VMA", 0x33, 1, 8, "1425555*"
+            )
+
+
+async def test_what_the_carrier_wants_in_every_message_is_there(house: House) -> None:
+    link = await house.open(service_type="CMT", tlvs={"0x1400": "text:campaign"})
+    link.submit(SUBMIT, 1)
+    await house.theirs.until(lambda: house.theirs.named("submit"))
+    [(pdu, _)] = house.theirs.named("submit")
+    assert pdu == replace(SUBMIT, service_type="CMT", tlvs=((0x1400, b"campaign"),))
+
+
+async def test_vendors_parameters_reach_the_handler(house: House) -> None:
+    await house.open()
+    vendors = ((0x1400, b"campaign"), (0x1400, b""), (0x3FFF, b"\0\xff"))
+    house.conn.deliver(replace(DELIVER, tlvs=vendors), 1)
+    await house.ours.until(lambda: house.ours.named("delivered"))
+    assert house.ours.named("delivered")[0][0].tlvs == vendors
+
+
+def test_settings_that_no_message_could_be_sent_with_are_told_at_once() -> None:
+    settings = link_settings(2775, tlvs={"0x0427": "0000"})
+    with pytest.raises(ConfigurationError, match=r"carriers\.c\.smpp\.l\.optional parameter 0x0427"):
+        Link("l", "c", settings, Witness(), clock=CLOCK)
 
 
 async def test_the_window_holds_and_opens_again(house: House) -> None:

@@ -1,0 +1,141 @@
+"""Administration of the accounts that bind to us."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Struct, structs
+
+from sms.esme.account import AccountSettings, SystemId
+from sms.esme.store import StoredAccount
+from sms.esme.verbs import AccountVerbs
+from telephony.kernel.clock import to_iso
+from telephony.kernel.errors import NotFound
+from telephony.kernel.http.route import Auth, Reply, Request, Route
+from telephony.kernel.ids import ResourceId, from_text
+
+COLLECTION: Final = "/admin/resources/{resource}/smppAccounts"
+ITEM: Final = COLLECTION + "/{systemId}"
+
+
+class NewAccount(AccountSettings, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
+    """An account to add."""
+
+    system_id: SystemId
+    password: str | None = None
+    """1 to 8 characters; unset: a random one."""
+
+
+class AccountReply(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An account as /admin shows it."""
+
+    system_id: str
+    settings: AccountSettings
+    created: str
+    password: str | None = None
+    """Once: in the answer that made it."""
+
+
+class AccountList(Struct, frozen=True):
+    """A resource's accounts."""
+
+    value: tuple[AccountReply, ...]
+
+
+class PasswordReply(Struct, frozen=True):
+    """A new password; shown this once."""
+
+    password: str
+
+
+def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Route]:
+    """Return the administration's operations on accounts; `knows` tells which resources exist."""
+
+    def owner(request: Request[Any]) -> ResourceId:
+        identifier = from_text(request.path["resource"])
+        if identifier is None or not knows(ResourceId(identifier)):
+            raise NotFound("There is no such resource.", target="resource")
+        return ResourceId(identifier)
+
+    async def add(request: Request[NewAccount]) -> Reply:
+        body = request.body
+        settings = AccountSettings(
+            **{name: getattr(body, name) for name in AccountSettings.__struct_fields__}
+        )
+        account, secret = await verbs.add(owner(request), body.system_id, settings, body.password)
+        return Reply(201, structs.replace(_shown(account), password=secret.reveal()))
+
+    async def list_accounts(request: Request[None]) -> Reply:
+        return Reply(200, AccountList(tuple(_shown(each) for each in await verbs.list(owner(request)))))
+
+    async def remove(request: Request[None]) -> Reply:
+        await verbs.remove(owner(request), request.path["systemId"])
+        return Reply(204)
+
+    async def rotate(request: Request[None]) -> Reply:
+        return Reply(
+            200, PasswordReply((await verbs.rotate(owner(request), request.path["systemId"])).reveal())
+        )
+
+    async def enable(request: Request[None]) -> Reply:
+        await verbs.enable(owner(request), request.path["systemId"], True)
+        return Reply(204)
+
+    async def disable(request: Request[None]) -> Reply:
+        await verbs.enable(owner(request), request.path["systemId"], False)
+        return Reply(204)
+
+    return [
+        Route(
+            "admin.smpp_accounts.create",
+            "POST",
+            COLLECTION,
+            add,
+            Auth.ADMIN,
+            body=NewAccount,
+            summary="Let an application or a carrier bind to us; the password is shown this once",
+        ),
+        Route(
+            "admin.smpp_accounts.list",
+            "GET",
+            COLLECTION,
+            list_accounts,
+            Auth.ADMIN,
+            summary="A resource's SMPP accounts",
+        ),
+        Route(
+            "admin.smpp_accounts.delete",
+            "DELETE",
+            ITEM,
+            remove,
+            Auth.ADMIN,
+            summary="Remove an account and what waits for it; its binds end",
+        ),
+        Route(
+            "admin.smpp_accounts.rotate",
+            "POST",
+            ITEM + ":rotatePassword",
+            rotate,
+            Auth.ADMIN,
+            summary="Make a new password; its binds end",
+        ),
+        Route(
+            "admin.smpp_accounts.enable",
+            "POST",
+            ITEM + ":enable",
+            enable,
+            Auth.ADMIN,
+            summary="Let an account bind again",
+        ),
+        Route(
+            "admin.smpp_accounts.disable",
+            "POST",
+            ITEM + ":disable",
+            disable,
+            Auth.ADMIN,
+            summary="End an account's binds and let it bind no more; what waits for it stays",
+        ),
+    ]
+
+
+def _shown(account: StoredAccount) -> AccountReply:
+    return AccountReply(account.system_id, account.settings, to_iso(account.created))

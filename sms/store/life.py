@@ -1,0 +1,134 @@
+"""What people do to single messages: take one back before it is sent, or have one sent again."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from sqlalchemy import ColumnElement, Connection, delete, select, update
+
+from sms.message import KIND, Outbound
+from sms.optouts import store as optouts
+from sms.states import OUTBOUND, MessageEvent, MessageState
+from sms.store.finish import MAX_SOURCE, Change, Finisher, decode_detail
+from sms.store.tables import parts
+from telephony.kernel.errors import Conflict, NotFound
+from telephony.kernel.ids import InteractionId, NodeId, ResourceId
+from telephony.kernel.store.schema import bodies, interactions
+from telephony.kernel.store.timeline import Entry, append_many
+
+_CANCELLED: Final = "taken back before it was sent"
+
+
+def _where(resource: ResourceId, identifier: InteractionId) -> tuple[ColumnElement[bool], ...]:
+    table = interactions.c
+    return table.resource == resource, table.id == identifier, table.kind == KIND
+
+
+def _state(tx: Connection, resource: ResourceId, identifier: InteractionId) -> MessageState:
+    """Return the state of a message. Raises NotFound, and Conflict for one that came in."""
+    table = interactions.c
+    query = select(table.state, table.direction).where(*_where(resource, identifier))
+    if tx.dialect.name == "postgresql":
+        query = query.with_for_update()
+    row = tx.execute(query).first()
+    if row is None:
+        raise NotFound("There is no such message.", target="messageId")
+    if row.direction != "outbound":
+        raise Conflict("The message came in.", target="messageId")
+    return MessageState(row.state)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelMessage:
+    """Take a message back that nothing was sent of.
+
+    Returns the finisher and the message's carrier. Raises NotFound; IllegalTransition, a Conflict, when the
+    message is being sent or is over.
+    """
+
+    finisher: Finisher
+    resource: ResourceId
+    id: InteractionId
+    now: int
+    source: str
+
+    def __call__(self, tx: Connection) -> tuple[Finisher, str]:
+        """See `telephony.kernel.store.jobs.Job`."""
+        self.finisher.deliveries.clear()  # it may run twice
+        state = _state(tx, self.resource, self.id)
+        OUTBOUND.fire(state, MessageEvent.CANCEL)
+        key = (self.resource, self.id)
+        self.finisher.apply(tx, [Change(key, MessageEvent.CANCEL, self.now, self.source, _CANCELLED)])
+        carrier = tx.execute(select(interactions.c.carrier).where(*_where(*key))).scalar_one()
+        return self.finisher, carrier
+
+
+@dataclass(frozen=True, slots=True)
+class RequeueMessage:
+    """Have a message sent again that failed, expired, was never reported or was taken back.
+
+    Returns its carrier and the message as its dispatcher wants it. What the carrier said of the parts sent
+    before stays in the timeline; receipts for them belong to nothing any more. Raises NotFound;
+    IllegalTransition when it is not over or was delivered; Conflict when its text is gone or the recipient
+    has opted out.
+    """
+
+    node: NodeId
+    resource: ResourceId
+    id: InteractionId
+    now: int
+    expires: int
+    source: str
+
+    order: ClassVar[int] = 0
+
+    def __call__(self, tx: Connection) -> tuple[str, Outbound]:
+        """See `telephony.kernel.store.jobs.Job`."""
+        optouts.lock_to_rely(tx)
+        before = _state(tx, self.resource, self.id)
+        after = OUTBOUND.fire(before, MessageEvent.REQUEUE)
+        table = interactions.c
+        where = _where(self.resource, self.id)
+        row = tx.execute(select(table.own, table.peer, table.carrier, table.detail).where(*where)).one()
+        if optouts.opted_out(tx, [(self.resource, row.own, row.peer)]):
+            raise Conflict(optouts.REFUSED, target="messageId")
+        of_body = (bodies.c.resource == self.resource, bodies.c.interaction == self.id)
+        body = tx.execute(select(bodies.c.body, bodies.c.expires).where(*of_body)).first()
+        if body is None:
+            raise Conflict("The message's text is not kept any more.", target="messageId")
+        if body.expires < self.expires:
+            tx.execute(update(bodies).where(*of_body).values(expires=self.expires))
+        tx.execute(delete(parts).where(parts.c.resource == self.resource, parts.c.message == self.id))
+        tx.execute(
+            update(interactions)
+            .where(*where)
+            .values(
+                state=after.value,
+                version=table.version + 1,
+                node=self.node,
+                due=self.expires,
+                updated=self.now,
+                ended=None,
+            )
+        )
+        entry = Entry(
+            self.resource,
+            self.id,
+            self.now,
+            self.node,
+            self.source[:MAX_SOURCE],
+            "message.requeued",
+            {"was": before.value},
+        )
+        append_many(tx, [entry])
+        detail = decode_detail(row.detail)
+        message = Outbound(
+            self.resource,
+            self.id,
+            row.own,
+            row.peer,
+            body.body.decode(),
+            self.expires,
+            detail.report_seconds,
+            concat=detail.concat,
+        )
+        return row.carrier, message

@@ -1,0 +1,95 @@
+"""`tandem smpp-account`: who may bind to us."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tandem.cli.client import Client
+from tandem.cli.options import Data, folder, told
+
+app = typer.Typer(no_args_is_help=True, help="Accounts of applications and carriers that bind to us.")
+
+SystemId = Annotated[str, typer.Argument(metavar="SYSTEM_ID", help="What it binds as, up to 15 characters.")]
+
+
+@app.command("add")
+def add(
+    system_id: SystemId,
+    address: Annotated[
+        list[str] | None,
+        typer.Option("--address", help="Address or network it binds from; none: nobody can."),
+    ] = None,
+    carrier: Annotated[str | None, typer.Option(help="It is this carrier's, and brings messages.")] = None,
+    password: Annotated[
+        str | None, typer.Option(help="1 to 8 characters; else a random one.", envvar="TANDEM_SMPP_PASSWORD")
+    ] = None,
+    inbound: Annotated[
+        bool, typer.Option("--inbound", help="Deliver messages to the resource's numbers to it.")
+    ] = False,
+    rate: Annotated[float | None, typer.Option(help="Messages a second.")] = None,
+    quota: Annotated[int | None, typer.Option(help="Messages a day.")] = None,
+    ids: Annotated[str, typer.Option(help="How message ids are spelled: hex, decimal or guid.")] = "hex",
+    data: Data = None,
+) -> None:
+    """Let somebody bind. The password is shown this once."""
+    body: dict[str, Any] = {
+        "systemId": system_id,
+        "addresses": address or [],
+        "inbound": inbound,
+        "perSecond": rate,
+        "dailyQuota": quota,
+        "ids": ids,
+        "password": password,
+    }
+    if carrier:
+        body |= {"kind": "carrier", "carrier": carrier}
+    with told():
+        client = Client.of(folder(data))
+        made = client.admin("POST", f"/admin/resources/{client.resource()}/smppAccounts", body)
+    print(f"system id: {made['systemId']}")
+    print(f"password: {made['password']}")
+
+
+@app.command("list")
+def list_(data: Data = None) -> None:
+    """List the accounts."""
+    with told():
+        client = Client.of(folder(data))
+        found = client.admin("GET", f"/admin/resources/{client.resource()}/smppAccounts")["value"]
+    table = Table(box=None, pad_edge=False)
+    for column in ("system id", "kind", "addresses", "inbound", "state"):
+        table.add_column(column)
+    for one in found:
+        table.add_row(*_row(one))
+    Console().print(table)
+
+
+@app.command("remove")
+def remove(system_id: SystemId, data: Data = None) -> None:
+    """Remove an account and what waits for it; its binds end."""
+    with told():
+        client = Client.of(folder(data))
+        client.admin("DELETE", f"/admin/resources/{client.resource()}/smppAccounts/{system_id}")
+
+
+@app.command("rotate")
+def rotate(system_id: SystemId, data: Data = None) -> None:
+    """Make a new password, shown this once; its binds end."""
+    with told():
+        client = Client.of(folder(data))
+        path = f"/admin/resources/{client.resource()}/smppAccounts/{system_id}:rotatePassword"
+        print(f"password: {client.admin('POST', path)['password']}")
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    settings = one["settings"]
+    kind = f"carrier {settings['carrier']}" if settings["kind"] == "carrier" else settings["kind"]
+    return (
+        one["systemId"],
+        kind,
+        ", ".join(settings["addresses"]) or "none",
+        "yes" if settings["inbound"] else "no",
+        "enabled" if settings["enabled"] else "disabled",
+    )
