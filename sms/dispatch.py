@@ -6,8 +6,7 @@ waits in the store alone and is fetched when there is room.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence, Set
 from typing import Any, Final
 
 import structlog
@@ -16,6 +15,7 @@ from sms.gather import Gather
 from sms.message import Outbound
 from sms.outgoing import Encode, Outgoing, Unit, encoded, submit_sm
 from sms.pace import Pace
+from sms.pending import Pending
 from sms.ports import SubmitLink
 from sms.receipts import match_id
 from sms.settings import SmsSettings
@@ -70,13 +70,16 @@ class Dispatcher:
         finisher: Callable[[], Finisher],
         ended: Callable[[Finisher], None],
         encode: Encode = encoded,
+        retry_on: Set[int] = TEMPORARY,
     ) -> None:
+        """`retry_on` are refusals (command_status) that are worth another try."""
         self.carrier = carrier
         self._store, self._clock, self._node, self._settings = store, clock, node, settings
         self._ended = ended
+        self._retry_on = retry_on
         self._links: list[SubmitLink] = []
         self._paces: dict[str, Pace] = {}
-        self._pending: deque[Outbound] = deque()
+        self._pending = Pending()
         self._outgoing = Outgoing(encode)
         self._claiming = 0
         self._held: set[InteractionId] = set()  # in memory; leaves when its end is written
@@ -181,6 +184,10 @@ class Dispatcher:
 
     def offer(self, messages: Sequence[Outbound]) -> None:
         """Take messages that were just accepted; they are in the store already."""
+        if self._overflow and len(self._pending) < self._settings.max_in_memory:
+            urgent = [message for message in messages if message.priority]
+            self._hold(urgent)  # they go first anyway
+            messages = [message for message in messages if not message.priority] if urgent else messages
         if self._overflow or len(messages) > self._settings.max_in_memory - len(self._pending):
             self._overflow = self._missed = True  # order is kept: what is in the store goes first
             self._stored += len(messages)
@@ -199,9 +206,7 @@ class Dispatcher:
         held = gone & self._held
         self._stored = max(0, self._stored - len(gone - held))
         if held:  # one that is being claimed is found out by the claim
-            waiting = [message for message in self._pending if message.id in held]
-            self._pending = deque(message for message in self._pending if message.id not in held)
-            for message in waiting:
+            for message in self._pending.drop(held):
                 self._forget(message.id)
 
     def expire(self) -> None:
@@ -247,8 +252,10 @@ class Dispatcher:
             best = max(range(len(rooms)), key=lambda index: rooms[index][0], default=None)
             if best is None or rooms[best][0] <= 0:
                 return
-            room, link = rooms[best]
             unit = outgoing.take()
+            if unit.avoid == rooms[best][1].name:
+                best = _another(rooms, best)
+            room, link = rooms[best]
             if unit.message.over:
                 continue
             if unit.message.expires <= wall:
@@ -283,7 +290,7 @@ class Dispatcher:
         ahead = self._outgoing.ready + self._claiming
         if ahead * 2 > window or window == 0:
             return  # a window ahead of the wire is enough, and half of one is worth a write
-        batch = [self._pending.popleft() for _ in range(min(len(self._pending), window - ahead))]
+        batch = self._pending.take(window - ahead)
         self._claiming += len(batch)
         self._spawn(self._claimed(batch))
 
@@ -294,7 +301,7 @@ class Dispatcher:
         except Exception as error:  # whatever it is, they are still accepted and must not be forgotten
             if not isinstance(error, Unavailable):
                 log.exception("dispatch.claim_failed", carrier=self.carrier, count=len(batch))
-            self._pending.extendleft(reversed(batch))
+            self._pending.give_back(batch)
             self._claiming -= len(batch)
             self._pump_later()
             return
@@ -350,7 +357,7 @@ class Dispatcher:
             data = {"part": unit.part.number, "status": status}
             self._note(message, f"link:{link.name}", "part.throttled", data)
             self._outgoing.give_back(unit)
-        elif status in TEMPORARY:
+        elif status in self._retry_on:
             self._try_later(link, unit, f"refused by the carrier: {status_text(status)}")
         else:
             reason = f"refused by the carrier: {status_text(status)}"
@@ -371,6 +378,7 @@ class Dispatcher:
 
     def _try_later(self, link: SubmitLink, unit: Unit, reason: str) -> None:
         unit.attempts += 1
+        unit.avoid = link.name
         if unit.attempts >= self._settings.attempts:
             text = f"{reason} ({unit.attempts} times)"
             self._end(unit.message, MessageEvent.REFUSE, f"link:{link.name}", text)
@@ -455,3 +463,9 @@ class Dispatcher:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _another(rooms: Sequence[tuple[int, SubmitLink]], but: int) -> int:
+    """Return which link has most room beside `but`; that one when no other has any."""
+    best = max((index for index in range(len(rooms)) if index != but), key=lambda i: rooms[i][0], default=but)
+    return best if rooms[best][0] > 0 else but

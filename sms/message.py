@@ -39,6 +39,8 @@ class SmsDetail(Struct, frozen=True, omit_defaults=True):
     """The lower two bits of that account's registered_delivery (SMPP 3.4 §5.2.17)."""
     concat: Concat | None = None
     """Which part of a text it is, when the account cut that itself."""
+    priority: int = 0
+    """0 to 3: the greater leaves first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +65,8 @@ class Outbound:
     """Whether it ended while parts of it were still out: no more of them are sent."""
     concat: Concat | None = None
     """Which part of a text it is, when its sender cut that itself."""
+    priority: int = 0
+    """0 to 3: the greater leaves first (SMPP 3.4 §5.2.14)."""
 
     @property
     def untouched(self) -> bool:

@@ -1,6 +1,6 @@
 """What is claimed and not on the wire: parts that are ready, and parts that wait for another try. Pure.
 
-Parts leave in the order in which they came, also those that came back from a link: a text's parts arrive in
+Urgent parts leave first, others in the order in which they came, also those that came back from a link: a text's parts arrive in
 order, and nobody overtakes an older message by its being refused.
 """
 
@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from carriers.model.carrier import Carrier
+from carriers.model.text import TextPolicy
 from sms.address import address
 from sms.message import Outbound
 from sms.smpp.constants import EsmClass, RegisteredDelivery
@@ -27,6 +28,9 @@ SEPTETS: Final = 160
 OCTETS: Final = 140
 """What one part has room for, its header included (3GPP TS 23.040 §9.2.3.24)."""
 
+_PRIORITY_BITS: Final = 48
+"""More parts than one process sends: every urgent one is before every other."""
+
 REMEMBERED: Final = 512
 """Texts whose encoding is remembered for a carrier: one text often goes to many recipients."""
 
@@ -36,13 +40,15 @@ encoded: Final[Encode] = lru_cache(maxsize=REMEMBERED)(encode)
 
 def encoder_for(carrier: Carrier) -> Encode:
     """Return what encodes texts as `carrier` wants them, and remembers."""
+    if carrier.text == TextPolicy() and carrier.data_coding_default == "gsm":
+        return encoded
     return lru_cache(maxsize=REMEMBERED)(TextEncoder(carrier.text, carrier.data_coding_default).encode)
 
 
 class Unit:
     """A part of a message that wants to be sent."""
 
-    __slots__ = ("again", "attempts", "message", "order", "part")
+    __slots__ = ("again", "attempts", "avoid", "message", "order", "part")
 
     def __init__(self, message: Outbound, part: Part, order: int, again: str = "") -> None:
         self.message = message
@@ -50,6 +56,8 @@ class Unit:
         self.order = order
         self.attempts = 0
         """Refusals and lost answers so far that were this part's own."""
+        self.avoid = ""
+        """The link that refused it last: another one is tried, if there is one."""
         self.again = again
         """Why the carrier may have it already; empty when it has not."""
 
@@ -88,7 +96,7 @@ class Outgoing:
             part for part in _parts(self._encode(message.text), message) if part.number not in message.done
         ]
         for part in parts:
-            order = next(self._order)
+            order = next(self._order) - (message.priority << _PRIORITY_BITS)
             heapq.heappush(self._ready, (order, Unit(message, part, order, again)))
         return parts
 
@@ -153,6 +161,7 @@ def submit_sm(unit: Unit) -> SubmitSm:
         dest_addr_npi=destination.npi,
         destination_addr=destination.digits,
         esm_class=_UDHI if part.udhi else 0,
+        priority_flag=message.priority,
         registered_delivery=_RECEIPT,
         data_coding=part.data_coding,
         short_message=part.payload,

@@ -7,7 +7,7 @@ from typing import Final
 from sms.compliance.countries import CODE as SENDER_NOT_ALLOWED
 from sms.compliance.countries import Countries
 from sms.message import MAX_TEXT, Outbound, SmsDetail, wire_id
-from sms.outgoing import encoded
+from sms.outgoing import Encode, encoded
 from sms.settings import SmsSettings
 from sms.store.accept import Accepted, AcceptMessages, NewMessage
 from sms.text import Alphabet, Concat
@@ -66,12 +66,15 @@ class Options:
     """How long it may wait to be sent; the operator's setting when that is less."""
     not_before: int | None = None
     """When it may be sent at the earliest: microseconds UTC."""
+    priority: int = 0
+    """0 to 3: the greater leaves first."""
 
 
 class SendSms:
     """Accept messages for sending.
 
-    `offer` hands committed messages to their carrier's dispatcher, `backlog` counts what waits for it.
+    `offer` hands committed messages to their carrier's dispatcher, `backlog` counts what waits for it,
+    `encoder` returns what encodes a carrier's texts.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class SendSms:
         settings: SmsSettings,
         offer: Callable[[str, Sequence[Outbound]], None],
         backlog: Callable[[str], int],
+        encoder: Callable[[str], Encode] = lambda _: encoded,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -93,6 +97,7 @@ class SendSms:
         self._countries = Countries(settings.compliance.countries)
         self._offer = offer
         self._backlog = backlog
+        self._encoder = encoder
 
     async def __call__(
         self,
@@ -110,10 +115,13 @@ class SendSms:
         no recipient is a number that the sender may reach or the text cannot be sent, LimitReached when too
         much is waiting, Unavailable when the store is away: then nothing was accepted.
         """
-        alphabet, segments = _measure(text)
+        alphabet, segments = _measure(text, encoded)
         owned = await self._numbers.find(sender)
         if owned is None or owned.resource != resource:
             raise Unauthorized("The sender is not a phone number of this resource.", target="from")
+        encode = self._encoder(owned.carrier)
+        if encode is not encoded:  # a carrier with a policy of its own
+            alphabet, segments = _measure(text, encode)
         refusals = [self._refusal(sender, recipient.to) for recipient in recipients]
         valid = [
             recipient for recipient, refusal in zip(recipients, refusals, strict=True) if refusal is None
@@ -135,6 +143,7 @@ class SendSms:
             options.account,
             options.receipt,
             options.concat,
+            options.priority,
         )
         now = self._clock.now()
         validity = self._settings.validity_seconds
@@ -174,6 +183,7 @@ class SendSms:
                     expires,
                     options.report_seconds,
                     concat=options.concat,
+                    priority=options.priority,
                 )
                 for message, answer in zip(fresh, accepted, strict=True)
                 if not answer.refused and not answer.repeated and message.not_before is None
@@ -210,15 +220,15 @@ def _nothing_to_send(refusals: Sequence[str | None]) -> InvalidRequest:
     return InvalidRequest(message, code=SENDER_NOT_ALLOWED, target="from")
 
 
-def _measure(text: str) -> tuple[Alphabet, int]:
+def _measure(text: str, encode: Encode) -> tuple[Alphabet, int]:
     """Return a text's alphabet and number of parts. Raises InvalidRequest for one that cannot be sent."""
     if len(text) * 2 > MAX_TEXT and len(text.encode("utf-16-le", "surrogatepass")) > MAX_TEXT * 2:
         raise InvalidRequest(f"message: It must have at most {MAX_TEXT} characters.", target="message")
     try:
-        parts = encoded(text)
+        parts = encode(text)
     except InvalidRequest as error:
         raise InvalidRequest(f"message: {error.message}", target="message") from error
-    return parts.alphabet, len(parts.bodies)
+    return parts.alphabet, parts.segments
 
 
 def _result(recipient: Recipient, answer: Accepted) -> Result:

@@ -7,13 +7,14 @@ from typing import Any, Final
 import structlog
 
 from carriers.model.carrier import Carrier
+from carriers.model.retry import retry_codes
 from sms.compliance.store import Compliance
 from sms.dispatch import Dispatcher
 from sms.esme.outbox import Outbox
 from sms.inlet import Inlet
 from sms.life import MessageLife
 from sms.message import Outbound
-from sms.outgoing import Unit, encoded, encoder_for
+from sms.outgoing import Encode, Unit, encoded, encoder_for
 from sms.settings import SmsSettings
 from sms.smpp.link import Link
 from sms.smpp.pdu import DeliverSm
@@ -96,7 +97,7 @@ class SmsService:
         self._enqueue = enqueue
         self._settings = settings
         self._encoders = {name: encoder_for(carrier) for name, carrier in carriers.items()}
-        self._compliance = Compliance(settings, lambda carrier: self._encoders.get(carrier, encoded))
+        self._compliance = Compliance(settings, self.encoder)
         self._carriers: dict[str, _CarrierTraffic] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.life: Final = MessageLife(
@@ -122,6 +123,7 @@ class SmsService:
             finisher=self.finisher,
             ended=self.ended,
             encode=self._encoders[name],
+            retry_on=retry_codes(carrier.retry_on),
         )
         inlet = Inlet(
             name,
@@ -159,6 +161,10 @@ class SmsService:
         """Return how many messages wait for a carrier."""
         traffic = self._carriers.get(carrier)
         return 0 if traffic is None else traffic.dispatcher.backlog
+
+    def encoder(self, carrier: str) -> Encode:
+        """Return what encodes a carrier's texts."""
+        return self._encoders.get(carrier, encoded)
 
     def offer(self, carrier: str, messages: Sequence[Outbound]) -> None:
         """Take messages that were just accepted.

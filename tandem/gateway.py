@@ -215,6 +215,7 @@ async def gateway(
             settings=configuration.sms,
             offer=sms.offer,
             backlog=sms.backlog,
+            encoder=sms.encoder,
         )
         optouts = OptOutVerbs(
             store=store, clock=clock, numbers=numbers, finisher=sms.finisher, ended=sms.ended

@@ -23,6 +23,7 @@ from sms.optouts import api as optouts_api
 from sms.smpp import states as smpp_states
 from sms.states import INBOUND, OUTBOUND
 from tandem import health
+from tandem.config.build import struct_in
 from tandem.config.tree import Configuration
 from tandem.http import routes_table
 from telephony.events import admin as events_admin
@@ -136,8 +137,9 @@ def _settings(struct: type[msgspec.Struct], prefix: str) -> list[str]:
 
 def _struct_in(kind: Any) -> tuple[type[msgspec.Struct], str] | None:  # noqa: ANN401 - any annotation
     """Return the struct that a setting is a section of, and how its name goes on."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return kind, ""
+    inner = struct_in(kind)  # also one that may be left out
+    if inner is not None:
+        return inner, ""
     if get_origin(kind) is dict:
         _, value = get_args(kind)
         if isinstance(value, type) and issubclass(value, msgspec.Struct):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from carriers.model.addressing import Addressing
+from carriers.model.retry import StatusName, retry_codes
 from carriers.model.smpp import MAX_PASSWORD, PerSecond, Port, SmppLink, Window
 from carriers.model.text import DefaultAlphabet, TextPolicy
 
@@ -26,10 +27,15 @@ class Carrier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     text: TextPolicy = TextPolicy()
     """How texts are put into submit_sm for it."""
     receipt_id: Literal["same", "hex-to-decimal", "decimal-to-hex"] = "same"
-    """How the id in a receipt is spelled when compared to the one in submit_sm_resp."""
+    """How the id in a receipt becomes the one in submit_sm_resp: `hex-to-decimal` when the receipt's is
+    hexadecimal and the answer's decimal, `decimal-to-hex` the other way round."""
+    retry_on: Annotated[tuple[StatusName, ...], Meta(max_length=100)] = ("ESME_RSYSERR", "ESME_RX_T_APPN")
+    """Refusals after which a message is tried again, on another link when there is one: names of SMPP, or
+    numbers of the carrier's own errors (`0x0400`). Being throttled needs no mention."""
     simulated: bool = False
     """Whether this is the carrier inside: nothing leaves the machine."""
 
     def __post_init__(self) -> None:
+        retry_codes(self.retry_on)
         if self.text.languages and self.data_coding_default != "gsm":
             raise ValueError('text.languages: only with data_coding_default "gsm"')

@@ -130,5 +130,6 @@ class RequeueMessage:
             self.expires,
             detail.report_seconds,
             concat=detail.concat,
+            priority=detail.priority,
         )
         return row.carrier, message

@@ -61,6 +61,7 @@ class Waiting:
                 detail.report_seconds,
                 doubt=doubt,
                 concat=detail.concat,
+                priority=detail.priority,
             )
             for row, detail in ((row, decode_detail(row.detail)) for row in tx.execute(query))
         ]

@@ -1,4 +1,4 @@
-"""The whole message plane with its SMPP server: a simulated carrier on one side, whoever binds on the other."""
+"""The message plane with its SMPP server: a simulated carrier on one side, whoever binds on the other."""
 
 import asyncio
 import base64

@@ -6,7 +6,8 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
@@ -51,6 +52,16 @@ class Load:
     refused: list[tuple[aiohttp.typedefs.LooseHeaders, Any]] = field(default_factory=list)
     """Headers and body of every answer 503."""
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
+        """Send in a task, which ends with the `with` block at the latest."""
+        task = asyncio.create_task(self.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def run(self) -> None:
         """Send until all are accepted; a request that failed is repeated with its repeatability id."""

@@ -95,21 +95,21 @@ async def _outage(
     running: Node, begin: Callable[[], None], end: Callable[[], None], words: str, promise: Report
 ) -> None:
     load = Load(running, MESSAGES, RATE)
-    sending = asyncio.create_task(load.run())
-    await asyncio.sleep(BEFORE_SECONDS)
-    await asyncio.to_thread(begin)
-    before = dict(load.accepted)
-    assert before, "nothing was accepted before"
-    async with asyncio.timeout(AWAY_SECONDS + 5):
-        while not load.refused:
-            await asyncio.sleep(0.01)
-    health = await asyncio.to_thread(running.health)
-    assert not health["ready"]
-    assert words in " ".join(health["trouble"])
-    await asyncio.sleep(AWAY_SECONDS)
-    end()  # in this thread: PostgreSQL ends with the thread that started it
-    seconds = await _recovered(running, load, before)
-    await sending
+    async with load.running() as sending:
+        await asyncio.sleep(BEFORE_SECONDS)
+        await asyncio.to_thread(begin)
+        before = dict(load.accepted)
+        assert before, "nothing was accepted before"
+        async with asyncio.timeout(AWAY_SECONDS + 5):
+            while not load.refused:
+                await asyncio.sleep(0.01)
+        health = await asyncio.to_thread(running.health)
+        assert not health["ready"]
+        assert words in " ".join(health["trouble"])
+        await asyncio.sleep(AWAY_SECONDS)
+        end()  # in this thread: PostgreSQL ends with the thread that started it
+        seconds = await _recovered(running, load, before)
+        await sending
     await asyncio.to_thread(running.wait_ready)
     outcome = await asyncio.to_thread(outcome_of, load)
     promise(

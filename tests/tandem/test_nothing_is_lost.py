@@ -52,12 +52,12 @@ async def test_what_was_accepted_is_sent_whatever_is_killed(
     with node(tmp_path / "var", "log.level=warning", "http.rate=1000000", *database) as running:
         seconds = _seconds_until_back(running)
         load = Load(running, MESSAGES, RATE)
-        sending = asyncio.create_task(load.run())
         next_victim = itertools.cycle(victims.split("+"))
-        while not (await asyncio.wait([sending], timeout=SECONDS_BETWEEN))[0] and kills < MOST_KILLS:
-            await asyncio.to_thread(_kill, running, next(next_victim))
-            kills += 1
-        await sending
+        async with load.running() as sending:
+            while not (await asyncio.wait([sending], timeout=SECONDS_BETWEEN))[0] and kills < MOST_KILLS:
+                await asyncio.to_thread(_kill, running, next(next_victim))
+                kills += 1
+            await sending
         await asyncio.to_thread(running.wait_ready)
         outcome = await asyncio.to_thread(outcome_of, load)
     promise(

@@ -98,7 +98,7 @@ async def test_our_own_link_is_a_customer_too(sqlite_store: Store) -> None:
         await witness.until(lambda: len(witness.named("submit_answered")) == 50)
         assert {status for _, status, _ in witness.named("submit_answered")} == {0}
         identifiers = {identifier for _, _, identifier in witness.named("submit_answered")}
-        for pdu, sequence in await _deliveries(witness, 50, link):
+        for pdu in await _deliveries(witness, 50, link):
             identifiers.discard(f"{int(read(pdu).remote_id, 16):032x}")
         assert identifiers == set()
         await link.stop(1.0)
@@ -106,12 +106,12 @@ async def test_our_own_link_is_a_customer_too(sqlite_store: Store) -> None:
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def _deliveries(witness: Witness, count: int, link: Link) -> list[tuple[DeliverSm, int]]:
+async def _deliveries(witness: Witness, count: int, link: Link) -> list[DeliverSm]:
     await witness.until(lambda: len(witness.named("delivered")) >= count)
     found = [(pdu, sequence) for pdu, sequence in witness.named("delivered")]
     for _, sequence in found:
         link.answer_deliver(sequence, 0)
-    return found
+    return [pdu for pdu, _ in found]
 
 
 async def test_who_is_not_let_in(sqlite_store: Store) -> None:
