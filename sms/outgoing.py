@@ -1,7 +1,7 @@
 """What is claimed and not on the wire: parts that are ready, and parts that wait for another try. Pure.
 
-Urgent parts leave first, others in the order in which they came, also those that came back from a link: a text's parts arrive in
-order, and nobody overtakes an older message by its being refused.
+Urgent parts leave first, the others in the order in which they came, also those that came back from a link:
+a text's parts arrive in order, and nobody overtakes an older message by its being refused.
 """
 
 import heapq

@@ -1,4 +1,4 @@
-"""Messages that wait to be claimed: the urgent ones first, otherwise in the order in which they came. Pure."""
+"""Messages that wait to be claimed: the urgent ones first, else in the order in which they came. Pure."""
 
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -23,7 +23,7 @@ class Pending:
     def extend(self, messages: Iterable[Outbound]) -> None:
         """Take messages, each at the end of its lane."""
         for message in messages:
-            self._lanes[message.priority].append(message)
+            self._lanes[min(message.priority, LEVELS - 1)].append(message)
 
     def take(self, most: int) -> list[Outbound]:
         """Return the next messages."""
@@ -35,7 +35,7 @@ class Pending:
     def give_back(self, messages: list[Outbound]) -> None:
         """Take messages back that were taken last, in the same order."""
         for message in reversed(messages):
-            self._lanes[message.priority].appendleft(message)
+            self._lanes[min(message.priority, LEVELS - 1)].appendleft(message)
 
     def drop(self, identifiers: Collection[bytes]) -> list[Outbound]:
         """Remove messages by their ids; return those that were here."""

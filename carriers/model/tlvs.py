@@ -41,7 +41,7 @@ def _value(tag: str, text: str) -> bytes:
         said = text.removeprefix(_TEXT)
         value = bytes.fromhex(text) if said == text else said.encode("ascii")
     except ValueError:
-        raise ValueError(f"tlvs.{tag}: expected octets in hex, or {_TEXT} and ASCII characters") from None
+        raise ValueError(f"tlvs: {tag}: expected octets in hex, or {_TEXT} and ASCII characters") from None
     if len(value) > MAX_TLV:
-        raise ValueError(f"tlvs.{tag}: {len(value)} octets, at most {MAX_TLV}")
+        raise ValueError(f"tlvs: {tag}: {len(value)} octets, at most {MAX_TLV}")
     return value

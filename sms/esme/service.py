@@ -30,7 +30,7 @@ from sms.message import from_wire_id
 from sms.receipts import is_receipt
 from sms.send import Options, Recipient, SendSms
 from sms.smpp.constants import CommandStatus, status_text
-from sms.smpp.errors import FieldError, LinkFull
+from sms.smpp.errors import LinkFull
 from sms.smpp.gate import Gate
 from sms.smpp.pdu import DeliverSm, SubmitSm
 from sms.smpp.reception import Answer, Reception
@@ -38,7 +38,7 @@ from sms.smpp.server import ServerSettings, SmppServer
 from telephony.kernel import ids
 from telephony.kernel.clock import SECOND, Clock
 from telephony.kernel.errors import ConfigurationError, TandemError, Unavailable
-from telephony.kernel.ids import NodeId
+from telephony.kernel.ids import NodeId, ResourceId
 from telephony.kernel.store import Store
 from telephony.numbers.directory import NumberDirectory
 
@@ -55,6 +55,9 @@ LOST_AT_ONCE: Final = 3
 
 ADOPT_SECONDS: Final = 30.0
 """How often rows are looked for whose claim was written while its answer was lost."""
+
+STOP_SECONDS: Final = 5.0
+"""How long what was taken may need to be kept and answered when the node stops."""
 
 MOST: Final = 200
 """Rows claimed at once."""
@@ -92,6 +95,7 @@ class EsmeService:
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._pumping: dict[str, bool] = {}  # accounts at work, and whether to look once more
+        self._more: set[str] = set()  # accounts for which more waited than they had room for
         self._flying: set[OutboxKey] = set()
         self._claims = asyncio.Lock()  # nobody asks what is claimed between a claim and its being in flight
         self._stopping = False
@@ -135,8 +139,10 @@ class EsmeService:
         await self._outcomes.flush()
 
     async def stop(self) -> None:
-        """Let nobody in, unbind everybody, and write down what became of what was sent."""
+        """Accept nothing new, answer what was taken, unbind everybody, write down what became of the rest."""
         self._stopping = True
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=STOP_SECONDS)
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -150,7 +156,9 @@ class EsmeService:
     def submitted(self, account: str, pdu: SubmitSm, answer: Answer) -> None:
         """Take a submit_sm; it is answered when it is kept."""
         found = self._directory.get(account)
-        if found is None or not found.settings.enabled:  # removed while it is being unbound
+        if self._stopping:
+            answer(CommandStatus.ESME_RSYSERR)
+        elif found is None or not found.settings.enabled:  # removed while it is being unbound
             answer(CommandStatus.ESME_RSUBMITFAIL)
         elif found.settings.kind == "carrier":
             self._spawn(self._bring(found, pdu, answer))
@@ -188,6 +196,7 @@ class EsmeService:
             concat=submission.concat,
             validity_seconds=submission.validity_seconds,
             not_before=submission.not_before,
+            priority=submission.priority,
         )
         (result,) = await self._send(
             account.resource, submission.sender, [Recipient(submission.to)], submission.text, options, ""
@@ -261,7 +270,9 @@ class EsmeService:
             self._flying.update(row.key for row in claimed)
         for row in claimed:
             self._deliver(account, row)
-        return len(claimed) == room
+        more = len(claimed) == room
+        (self._more.add if more else self._more.discard)(name)
+        return more
 
     def _deliver(self, account: EsmeAccount, row: Claimed) -> None:
         try:
@@ -269,8 +280,8 @@ class EsmeService:
             self.reception.deliver(account.system_id, pdu, row)
         except LinkFull:
             self._outcomes.add(Outcome(row.key, self._clock.now()))
-        except FieldError as error:
-            log.error("esme.cannot_be_delivered", system_id=account.system_id, error=error.message)
+        except Exception:  # what cannot be said in a PDU never can; the rest must not wait behind it
+            log.exception("esme.cannot_be_delivered", system_id=account.system_id)
             self._outcomes.add(Outcome(row.key))
 
     def deliver_answered(self, account: str, token: Any, status: int) -> None:  # noqa: ANN401
@@ -283,7 +294,8 @@ class EsmeService:
             self._outcomes.add(Outcome(row.key))
         else:
             self._try_later(row)
-        self.may_deliver(account)
+        if account in self._more:
+            self.may_deliver(account)
 
     def deliver_lost(self, account: str, token: Any, reason: str) -> None:  # noqa: ANN401
         """Keep what the account may not have got: it comes again, at once unless that goes on."""
@@ -312,11 +324,19 @@ class EsmeService:
                 if self._clock.monotonic() - looked >= ADOPT_SECONDS:
                     looked = self._clock.monotonic()
                     await self.adopt()
-                self._wake(await self._store.read(WaitingAccounts(self._clock.now())))
+                bound = self._bound()
+                if bound:
+                    self._wake(await self._store.read(WaitingAccounts(bound, self._clock.now())))
             except Unavailable:
                 continue
             except Exception:  # without it nothing would ever be tried again
                 log.exception("esme.look_failed")
+
+    def _bound(self) -> list[tuple[ResourceId, str]]:
+        """Return the accounts that take something now."""
+        names = [name for name in self.reception.counts() if self.reception.room(name) > 0]
+        found = [account for name in names if (account := self._directory.get(name)) is not None]
+        return [(account.resource, account.system_id) for account in found]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

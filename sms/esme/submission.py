@@ -47,6 +47,8 @@ class Submission:
     """Microseconds UTC; None: at once."""
     validity_seconds: int | None
     """From when it may be sent; None: as long as the operator lets it."""
+    priority: int
+    """0 to 3."""
 
 
 def read_submission(pdu: SubmitSm, settings: AccountSettings, now: int) -> Submission:
@@ -70,6 +72,7 @@ def read_submission(pdu: SubmitSm, settings: AccountSettings, now: int) -> Submi
         concat,
         not_before,
         validity,
+        pdu.priority_flag,
     )
 
 

@@ -35,10 +35,10 @@ inbound_seen: Final = Table(
     metadata,
     Column("digest", LargeBinary(16), primary_key=True),  # sms.reassembly.Repetition
     Column("message", Identifier, primary_key=True),
+    Column("node", Identifier, primary_key=True),  # who answered it
     Column("resource", Identifier, nullable=False),
     Column("carrier", String(64), nullable=False),
     Column("link", String(64), nullable=False),
-    Column("node", Identifier, nullable=False),  # who answered it
     Column("at", Microseconds, nullable=False),
     Column("answer", Integer, nullable=False),  # sms.store.repeats: SENT, DOUBTFUL or CERTAIN
     Column("expires", Microseconds, nullable=False, index=True),

@@ -7,7 +7,7 @@ A message with the carrier's own id is known by that, doubt or not. See decision
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from sqlalchemy import Connection, delete, func, select, tuple_, update
@@ -90,7 +90,7 @@ class Seen:
             if row.at < candidate.repetition.since:
                 continue
             if candidate.named or candidate.suspect or self._in_doubt(row, candidate.at):
-                row.link, row.node, row.answer, row.changed = candidate.link, self._node, SENT, True
+                self._answered_again(row, candidate)
                 return row.key
         return None
 
@@ -117,8 +117,8 @@ class Seen:
         changed = [row for rows in self._rows.values() for row in rows if row.changed]
         if not changed:
             return
-        keys = [(row.digest, row.key[1]) for row in changed]
-        self._tx.execute(delete(inbound_seen).where(tuple_(_T.digest, _T.message).in_(keys)))
+        keys = [(row.digest, row.key[1], row.node) for row in changed]
+        self._tx.execute(delete(inbound_seen).where(tuple_(_T.digest, _T.message, _T.node).in_(keys)))
         insert_rows(
             self._tx,
             inbound_seen,
@@ -126,10 +126,10 @@ class Seen:
                 (
                     row.digest,
                     row.key[1],
+                    row.node,
                     row.key[0],
                     row.carrier,
                     row.link,
-                    row.node,
                     row.at,
                     row.answer,
                     row.expires,
@@ -137,6 +137,15 @@ class Seen:
                 for row in changed
             ],
         )
+
+    def _answered_again(self, row: _Row, candidate: Candidate) -> None:
+        rows = self._rows[row.digest]
+        row.answer, row.changed = CERTAIN, True
+        ours = next((each for each in rows if each.key == row.key and each.node == self._node), None)
+        if ours is None:  # another node's row stays: when that node died is told by its last one
+            ours = replace(row, node=self._node)
+            rows.append(ours)
+        ours.link, ours.answer, ours.changed = candidate.link, SENT, True
 
     def _in_doubt(self, row: _Row, now: int) -> bool:
         """Tell whether the carrier may not have got an answer: also of a node that died soon after it."""

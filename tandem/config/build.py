@@ -67,6 +67,8 @@ class _Builder:
         if inner is not None:
             if isinstance(node, dict):
                 return self.struct(inner, node, path)
+            if node.value == {}:
+                return self.struct(inner, {}, path)
             return self._wrong(path, node.origin, f"expected a table, got {_shown(node.value)}")
         named = named_structs_in(kind)
         if named is not None and isinstance(node, dict):

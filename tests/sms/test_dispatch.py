@@ -550,3 +550,36 @@ async def test_an_answer_inside_the_submission_is_no_harm(on: Plane) -> None:
     for message in messages:
         await _until_state(on, message, "submitted")
     await settled(lambda: dispatcher.backlog == 0)
+
+
+async def test_a_refusal_to_be_retried_goes_to_another_link(store: Store) -> None:
+    on = await plane(store)
+    one, two = FakeLink("one", window=20), FakeLink("two", window=5)
+    dispatcher = await on.dispatching(one, two)
+    (message,) = await on.accept()
+    dispatcher.offer([message])
+    await one.until_sent(1)
+    unit = one.sent[0][1]
+    one.answer(int(CommandStatus.ESME_RSYSERR))
+    assert unit.avoid == "one"
+    on.clock.advance(RETRY_SECONDS[0] + 0.1)
+    dispatcher.pump()
+    await two.until_sent(1)
+    two.answer()
+    await dispatcher.stop()
+    assert await on.state(message) == "submitted"
+    assert len(one.sent) == 1
+
+
+async def test_urgent_messages_overtake_those_that_wait(sqlite_store: Store) -> None:
+    on = await plane(sqlite_store)
+    link = FakeLink(window=1)
+    link.bound = False
+    dispatcher = await on.dispatching(link)
+    messages = await on.accept(count_=4)
+    messages[3].priority = 2
+    dispatcher.offer(messages)
+    link.bind()
+    await link.until_sent(1)
+    assert link.sent[0][1].message is messages[3]
+    await dispatcher.stop()

@@ -31,6 +31,8 @@ pytestmark = pytest.mark.wire
 
 SMS = "/sms?api-version=2021-03-07"
 RECIPIENT = "+12065550100"
+ACCOUNT = "theirs"
+"""The other resource's SMPP account."""
 
 
 @pytest.fixture
@@ -72,16 +74,23 @@ class Things:
             to_text(home.other.id),
             to_text(new_id(now)),
         )
-        self.foreign = {"messageId": message, "subscription": subscription, "token": token}
+        self.foreign = {
+            "messageId": message,
+            "subscription": subscription,
+            "token": token,
+            "systemId": ACCOUNT,
+        }
         self.absent = {
             "messageId": wire_id(InteractionId(new_id(now)), "outbound"),
             "subscription": to_text(new_id(now)),
             "token": "t" * len(token),
+            "systemId": "nobodys",
         }
 
     def ids(self, route: Route, resource: str) -> Ids:
         """Return the ids for a route of administration, asked under a resource."""
         bodies = {
+            "admin.smpp_accounts.create": {"systemId": "mine"},
             "events.subscriptions.create": {"name": "mine", "url": "http://127.0.0.1:1/"},
             "events.dead_letters.redrive": {"subscription": self.absent["subscription"]},
         }
@@ -94,14 +103,27 @@ class Things:
 
 
 async def things(home: Inside, receiver: Receiver) -> Things:
+    """Give the other resource one of everything."""
     sent = await home.sign_and_ask("POST", SMS, sms(home.other.number), tenant=home.other)
     new = {"name": "theirs", "url": receiver.url}
-    path = f"/admin/resources/{to_text(home.other.id)}/subscriptions"
-    made = await home.administer("POST", path, json.dumps(new).encode())
+    path = f"/admin/resources/{to_text(home.other.id)}"
+    made = await home.administer("POST", f"{path}/subscriptions", json.dumps(new).encode())
     assert made.status == 201, made
+    account = await home.administer("POST", f"{path}/smppAccounts", b'{"systemId": "%s"}' % ACCOUNT.encode())
+    assert account.status == 201, account
     (handshake,) = receiver.received
     token = handshake.json[0]["data"]["validationUrl"].rpartition("/")[2]
     return Things(home, sent.json["value"][0]["messageId"], made.json["id"], token)
+
+
+async def everything(home: Inside, resource: str) -> list[bytes]:
+    """Return what administration shows of a resource."""
+    answers = [
+        await home.administer("GET", f"/admin/resources/{resource}/{what}")
+        for what in ("messages", "subscriptions", "smppAccounts", "deadLetters")
+    ]
+    assert {answer.status for answer in answers} == {200}
+    return [answer.body for answer in answers]
 
 
 @pytest.mark.promise("R24")
@@ -110,10 +132,7 @@ async def test_every_route_answers_404_to_another_resources_id(tmp_path: Path, p
         allowed = f'["127.0.0.1:{receiver.port}"]'
         async with inside(tmp_path / "var", outbound__allow=allowed) as home:
             have = await things(home, receiver)
-            before = await home.administer(
-                "GET", f"/admin/resources/{have.others}/subscriptions/{have.foreign['subscription']}"
-            )
-            assert before.status == 200
+            before = await everything(home, have.others)
 
             async def administer(method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
                 return await home.administer(method, target, body, headers)
@@ -137,10 +156,9 @@ async def test_every_route_answers_404_to_another_resources_id(tmp_path: Path, p
             for routes, resource in ((inner, have.own), (whole, have.nobodys)):
                 ids = {route.operation: have.ids(route, resource) for route in routes}
                 walked += await assert_foreign_ids_look_absent(routes, ids, administer)
-            after = await home.administer(
-                "GET", f"/admin/resources/{have.others}/subscriptions/{have.foreign['subscription']}"
+            assert await everything(home, have.others) == before, (
+                "a request under another resource changed it"
             )
-            assert after.body == before.body, "a request under another resource changed it"
     promise(routes=len(table), with_ids=len(named), walked=walked, told_apart=0)
     assert len(named) >= 11
 

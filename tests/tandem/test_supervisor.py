@@ -233,3 +233,25 @@ def test_the_supervisor_imports_nothing_but_the_standard_library_and_itself() ->
         timeout=PATIENCE,
     )
     assert said.stdout.strip() == "['tandem']"
+
+
+def test_a_supervisor_whose_log_is_full_goes_on(tmp_path: Path) -> None:
+    mark = tmp_path / "started"
+    code = f"open({str(mark)!r}, 'a').write('x')\n" + SERVE
+    incoming, outgoing = os.pipe()
+    os.write(outgoing, encode([child("gateway", code)]))
+    os.close(outgoing)
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tandem.supervisor", "--children-fd", str(incoming)],
+            pass_fds=(incoming,),
+            stderr=full,
+            cwd=ROOT,
+        )
+    os.close(incoming)
+    until = time.monotonic() + PATIENCE
+    while not mark.exists():
+        assert process.poll() is None
+        assert time.monotonic() < until
+    process.terminate()
+    assert process.wait(PATIENCE) == 0

@@ -131,14 +131,14 @@ def upgrade() -> None:
         "inbound_seen",
         sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
         sa.Column("message", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=False),
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
         sa.Column("carrier", sa.String(length=64), nullable=False),
         sa.Column("link", sa.String(length=64), nullable=False),
-        sa.Column("node", sa.LargeBinary(length=16), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("answer", sa.Integer(), nullable=False),
         sa.Column("expires", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("digest", "message", name=op.f("inbound_seen_pkey")),
+        sa.PrimaryKeyConstraint("digest", "message", "node", name=op.f("inbound_seen_pkey")),
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("inbound_seen_expires"), "inbound_seen", ["expires"], unique=False)

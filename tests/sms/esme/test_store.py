@@ -19,6 +19,7 @@ from tests.support.clock import START
 pytestmark = pytest.mark.wire
 
 ONE, TWO = ResourceId(new_id(1)), ResourceId(new_id(2))
+MINE = [(ONE, "a"), (TWO, "a"), (ONE, "b")]
 NODE, OTHER = NodeId(new_id(3)), NodeId(new_id(4))
 
 
@@ -112,8 +113,8 @@ async def test_what_was_taken_goes_and_the_rest_waits_again(store: Store) -> Non
     assert len(await store.read(ClaimedBy(NODE))) == 2
     await store.write(SettleOutbox(NODE, outcomes))
     assert await store.write(ClaimOutbox(NODE, ONE, "a", START + 4, 9)) == []
-    assert await store.read(WaitingAccounts(START + 4)) == set()
-    assert await store.read(WaitingAccounts(START + 5)) == {"a"}
+    assert await store.read(WaitingAccounts(MINE, START + 4)) == set()
+    assert await store.read(WaitingAccounts(MINE, START + 5)) == {"a"}
     (again,) = await store.write(ClaimOutbox(NODE, ONE, "a", START + 5, 9))
     assert (again.key, again.attempts) == (refused.key, 1)
 
@@ -127,4 +128,4 @@ async def test_what_waits_goes_with_its_account(store: Store) -> None:
     await store.write(AddAccount(account()))
     await put(store, 3)
     await store.write(RemoveAccount(ONE, "a"))
-    assert await store.read(WaitingAccounts(START)) == set()
+    assert await store.read(WaitingAccounts(MINE, START)) == set()

@@ -92,6 +92,7 @@ def test_times_are_kept() -> None:
     later = asked(schedule_delivery_time="000000010000000R", validity_period="000000030000000R")
     assert (later.not_before, later.validity_seconds) == (START + HOUR, 7200)
     assert asked(schedule_delivery_time="200101000000000+").not_before is None  # the past is now
+    assert asked(priority_flag=2).priority == 2
 
 
 @pytest.mark.parametrize(

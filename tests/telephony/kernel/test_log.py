@@ -123,3 +123,16 @@ def test_a_library_s_logger_goes_the_same_way_from_warnings_on() -> None:
         "warning",
         "aiohttp.server",
     )
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    configure(LogSettings(format="json"), stream=Full())
+    structlog.get_logger("test").error("store.away")
+    logging.getLogger("aiohttp.server").error("noise")

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from telephony.kernel.errors import Conflict, Unavailable
 from telephony.kernel.store import Store
 from telephony.kernel.store import store as store_module
-from telephony.kernel.store.schema import nodes
+from telephony.kernel.store.schema import bodies, nodes
 
 pytestmark = pytest.mark.wire
 
@@ -328,3 +329,26 @@ async def test_the_engine_itself_can_still_write_beside_the_store(store: Store) 
     with store.engine.begin() as tx:
         AddNode(1)(tx)
     assert await store.read(numbers) == [1]
+
+
+PRIVATE = b"a private text"
+
+
+async def test_an_error_of_the_database_does_not_quote_what_was_written(store: Store) -> None:
+    def twice(tx: Connection) -> None:
+        row = {"resource": b"r" * 16, "interaction": b"i" * 16, "body": PRIVATE, "expires": 1}
+        tx.execute(insert(bodies), [row])
+        tx.execute(insert(bodies), [row])
+
+    def refused(tx: Connection) -> None:
+        tx.execute(
+            insert(bodies), [{"resource": b"r" * 16, "interaction": None, "body": PRIVATE, "expires": 1}]
+        )
+
+    for wrong in (twice, refused):
+        with pytest.raises(IntegrityError) as error:
+            await store.write(wrong)
+        told = "".join(traceback.format_exception(error.value))
+        assert "constraint" in told
+        for private in (PRIVATE.decode(), PRIVATE.hex(), (b"i" * 16).hex(), "Failing row", "Key ("):
+            assert private not in told
