@@ -17,6 +17,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
 from sms import admin, api
 from sms.api import VERSIONS
+from sms.life import MessageLife
 from sms.message import from_wire_id
 from sms.smpp.link import LinkStatus
 from sms.store.inbound import InboundSms, RecordInbound
@@ -49,10 +50,10 @@ class Running:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await self.house.signed("POST", path, raw)
 
-    async def admin(self, path: str) -> Answer:
+    async def admin(self, path: str, method: str = "GET") -> Answer:
         """Ask as an administrator."""
         key = self.house.admin.reveal()
-        return await self.house.ask("GET", path, headers={"Authorization": f"Bearer {key}"})
+        return await self.house.ask(method, path, headers={"Authorization": f"Bearer {key}"})
 
 
 @asynccontextmanager
@@ -62,9 +63,19 @@ async def _running(
     clock = SystemClock()
     on = await plane(store, clock=clock)
     known: set[bytes] = set()
+    life = MessageLife(
+        store=store,
+        clock=clock,
+        node=on.node,
+        settings=on.settings,
+        finisher=on.finisher,
+        ended=on.ended,
+        offer=lambda _, __: None,
+        cancelled=lambda _, __: None,
+    )
     routes = [
         *api.routes(on.sender(), clock),
-        *admin.routes(store, lambda: [_status()], lambda resource: resource in known),
+        *admin.routes(store, lambda: [_status()], lambda resource: resource in known, life),
     ]
     (folder / "house").mkdir()
     async with house(routes, folder / "house", tls=tls(folder) if tls is not None else None) as made:
@@ -267,6 +278,15 @@ async def test_azures_async_client_sends_and_is_refused(secure: Running, tmp_pat
 
 
 # --- administration ---
+
+
+async def test_a_message_is_taken_back_once_and_sent_again(running: Running) -> None:
+    sent = (await running.send(_body())).json["value"][0]["messageId"]
+    path = f"/admin/resources/{to_text(running.plane.resource)}/messages/{sent}"
+    answers = [await running.admin(f"{path}:{verb}", "POST") for verb in ("cancel", "cancel", "requeue")]
+    assert [answer.status for answer in answers] == [200, 409, 200]
+    states = [answers[at].json["message"]["state"] for at in (0, 2)]
+    assert states == ["cancelled", "accepted"]
 
 
 async def test_messages_are_listed_in_pages(running: Running) -> None:

@@ -74,3 +74,12 @@ def test_a_carrier_that_takes_twenty_a_second_gets_about_twenty() -> None:
         now = later
     assert taken > 0.9 * (60 * 20)
     assert refused < taken / 2
+
+
+def test_a_link_may_have_pauses_of_its_own() -> None:
+    pace = Pace((3.0, 7.0))
+    pace.throttled(0, 0.0)
+    assert pace.until == 3.0
+    pace.throttled(0, 3.0)
+    pace.throttled(0, 10.0)
+    assert pace.until == 17.0

@@ -218,6 +218,15 @@ async def test_a_long_text_arrives_whole(sqlite_store: Store, text: str) -> None
         assert parts[0].startswith("echo: " + text[:10])
 
 
+@pytest.mark.parametrize("profile", ["plain", "parts-reversed", "texts-16-bit", "texts-sar", "texts-payload"])
+async def test_a_long_text_from_a_handset_is_one_message(sqlite_store: Store, profile: str) -> None:
+    async with _house(sqlite_store, profile=profile) as house:
+        await settled(lambda: house.smsc.stats().total.binds == 1)
+        words = "Grüße von unterwegs 🎉 " * 12
+        house.smsc.inbound(words, "+12065550100", NUMBER)
+        assert await house.inbound(1) == [words]
+
+
 async def test_every_receipt_may_come_before_its_response(store: Store) -> None:
     async with _house(store, profile="receipt-before-response") as house:
         results = await house.send("x" * 200, *(f"+1206555{number}" for number in range(1000, 1100)))
