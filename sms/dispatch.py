@@ -11,12 +11,16 @@ from typing import Any, Final
 
 import structlog
 
+from carriers.model.carrier import Carrier
+from carriers.model.smpp import SmppLink
+from sms.address import Addresses
 from sms.gather import Gather
 from sms.message import Outbound
 from sms.outgoing import Encode, Outgoing, Unit, encoded, submit_sm
 from sms.pace import Pace
 from sms.pending import Pending
 from sms.ports import SubmitLink
+from sms.rates import Rates
 from sms.receipts import match_id
 from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, status_text
@@ -46,6 +50,12 @@ THROTTLED: Final = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_
 TEMPORARY: Final = frozenset({CommandStatus.ESME_RSYSERR, CommandStatus.ESME_RX_T_APPN})
 """The carrier could not do it now: try again, a bounded number of times."""
 
+RATE_TURN_SECONDS: Final = 0.005
+"""The least pause for a rate: several messages in a turn, well within `rates.SLACK_SECONDS`."""
+
+USUAL_LINK: Final = SmppLink(host="-", system_id="-")
+"""The policies of a link that no configuration knows."""
+
 RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
 """Pauses after a temporary refusal or a lost answer; the last repeats."""
 
@@ -71,16 +81,23 @@ class Dispatcher:
         ended: Callable[[Finisher], None],
         encode: Encode = encoded,
         retry_on: Set[int] = TEMPORARY,
+        wants: Carrier | None = None,
     ) -> None:
-        """`retry_on` are refusals (command_status) that are worth another try."""
+        """`retry_on` are refusals (command_status) that are worth another try.
+
+        `wants` is how the carrier and its links want things.
+        """
         self.carrier = carrier
+        self._wants = wants if wants is not None else Carrier()
+        self._rates = Rates.of(self._wants.smpp, self._wants.sender_per_second, self._wants.sender_rates)
+        self._addresses = Addresses(self._wants.addressing)
         self._store, self._clock, self._node, self._settings = store, clock, node, settings
         self._ended = ended
         self._retry_on = retry_on
         self._links: list[SubmitLink] = []
         self._paces: dict[str, Pace] = {}
         self._pending = Pending()
-        self._outgoing = Outgoing(encode)
+        self._outgoing = Outgoing(encode, self._rates)
         self._claiming = 0
         self._held: set[InteractionId] = set()  # in memory; leaves when its end is written
         self._settled: set[InteractionId] | None = None  # what left memory while the store is read
@@ -116,7 +133,7 @@ class Dispatcher:
         Raises Unavailable when the store is away.
         """
         self._links = list(links)
-        self._paces = {link.name: Pace() for link in links}
+        self._paces = {link.name: Pace(self._policy(link).throttle_seconds) for link in links}
         await self.adopt()
 
     async def adopt(self) -> None:
@@ -246,7 +263,14 @@ class Dispatcher:
             return
         wall = self._clock.now()
         rooms = [
-            (self._paces[link.name].room(link.room, link.outstanding, now), link) for link in self._links
+            (
+                min(
+                    self._paces[link.name].room(link.room, link.outstanding, now),
+                    self._rates.room(link.name, now),
+                ),
+                link,
+            )
+            for link in self._links
         ]
         while outgoing.ready:
             best = max(range(len(rooms)), key=lambda index: rooms[index][0], default=None)
@@ -256,10 +280,12 @@ class Dispatcher:
             if unit.avoid == rooms[best][1].name:
                 best = _another(rooms, best)
             room, link = rooms[best]
-            if unit.message.over:
-                continue
-            if unit.message.expires <= wall:
+            if unit.message.expires <= wall and not unit.message.over:
                 self._expire(unit.message)
+            if unit.message.over:
+                outgoing.drop(unit, now)
+                continue
+            if not outgoing.may_go(link.name, unit, now):
                 continue
             rooms[best] = (room - 1 if self._submit(link, unit) else 0, link)
 
@@ -268,9 +294,10 @@ class Dispatcher:
         message = unit.message
         message.on_wire += 1
         try:
-            link.submit(submit_sm(unit), unit)
+            link.submit(submit_sm(unit, self._addresses), unit)
         except LinkFull:
             message.on_wire -= 1
+            self._rates.give_back(link.name, message.own)
             self._outgoing.give_back(unit)
             return False
         except FieldError as error:
@@ -357,7 +384,7 @@ class Dispatcher:
             data = {"part": unit.part.number, "status": status}
             self._note(message, f"link:{link.name}", "part.throttled", data)
             self._outgoing.give_back(unit)
-        elif status in self._retry_on:
+        elif status in self._retry_on or status == CommandStatus.ESME_RINVBNDSTS:  # the SMSC is unbinding
             self._try_later(link, unit, f"refused by the carrier: {status_text(status)}")
         else:
             reason = f"refused by the carrier: {status_text(status)}"
@@ -365,12 +392,22 @@ class Dispatcher:
         self.pump_soon()
 
     def submit_lost(self, link: SubmitLink, unit: Unit, reason: str) -> None:
-        """Take back a part whose answer will not come; the carrier may have it: sent again and marked."""
+        """Take back a part whose answer will not come; the carrier may have it.
+
+        The link's settings say what then: usually it is sent again, and marked.
+        """
         message = unit.message
         message.on_wire -= 1
         message.doubt = True
         unit.again = reason
-        if link.bound and not message.over:  # its own answer is missing, not that of all on the link
+        policy = self._policy(link).on_lost_response
+        if policy == "fail":
+            self._end(message, MessageEvent.REFUSE, f"link:{link.name}", f"{reason}; the carrier may have it")
+        elif policy == "wait":
+            data = {"part": unit.part.number, "reason": reason}
+            self._note(message, f"link:{link.name}", "part.unanswered", data)
+            self._taken(link, unit, "")
+        elif link.bound and not message.over:  # its own answer is missing, not that of all on the link
             self._try_later(link, unit, reason)
         else:
             self._outgoing.give_back(unit)
@@ -444,6 +481,8 @@ class Dispatcher:
         times = [] if self._outgoing.next_try is None else [self._outgoing.next_try]
         if self._outgoing.ready:
             times += [pace.until for pace in self._paces.values() if pace.until > now]
+            waits = [self._rates.link_wait(link.name, now) for link in self._links]
+            times += [now + max(wait, RATE_TURN_SECONDS) for wait in waits if wait > 0.0]
         if not times or (self._wake is not None and self._wake_at <= min(times)):
             return
         if self._wake is not None:
@@ -454,6 +493,9 @@ class Dispatcher:
     def _woken(self) -> None:
         self._wake = None
         self.pump()
+
+    def _policy(self, link: SubmitLink) -> SmppLink:
+        return self._wants.smpp.get(link.name, USUAL_LINK)
 
     def _pump_later(self) -> None:
         if not self._stopping:

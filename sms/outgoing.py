@@ -12,8 +12,9 @@ from typing import Final, TypeAlias
 
 from carriers.model.carrier import Carrier
 from carriers.model.text import TextPolicy
-from sms.address import address
+from sms.address import USUAL, Addresses
 from sms.message import Outbound
+from sms.rates import Rates, Turns
 from sms.smpp.constants import EsmClass, RegisteredDelivery
 from sms.smpp.pdu import SubmitSm
 from sms.text import Alphabet, Concat, Encoded, Part, TextEncoder, TextTooLong, encode, udh
@@ -65,9 +66,12 @@ class Unit:
 class Outgoing:
     """Parts of claimed messages; times are monotonic seconds."""
 
-    def __init__(self, encode: Encode = encoded) -> None:
-        """Take what turns texts into parts for the carrier."""
+    def __init__(self, encode: Encode = encoded, rates: Rates | None = None) -> None:
+        """Take what turns texts into parts for the carrier, and how fast they may go."""
         self._encode = encode
+        self._rates = rates if rates is not None and rates.limited else None
+        self._turns: Turns[Unit] = Turns()
+        self._turn: dict[str, Unit] = {}  # by sender: the part whose turn has come
         self._ready: list[tuple[int, Unit]] = []
         self._later: list[tuple[float, int, Unit]] = []
         self._order = itertools.count()
@@ -84,8 +88,11 @@ class Outgoing:
 
     @property
     def next_try(self) -> float | None:
-        """When the next of them is tried again."""
-        return self._later[0][0] if self._later else None
+        """When the next of them is tried again, or the next sender's turn comes."""
+        times = [self._later[0][0]] if self._later else []
+        if self._turns.next_turn is not None:
+            times.append(self._turns.next_turn)
+        return min(times, default=None)
 
     def add(self, message: Outbound, again: str = "") -> list[Part]:
         """Take the parts of a message that its carrier is not known to have; return them.
@@ -116,6 +123,34 @@ class Outgoing:
         """Make ready what waited long enough."""
         while self._later and self._later[0][0] <= now:
             self.give_back(heapq.heappop(self._later)[2])
+        for sender, unit in self._turns.ripe(now):
+            self._turn[sender] = unit
+            self.give_back(unit)
+
+    def may_go(self, link: str, unit: Unit, now: float) -> bool:
+        """Tell whether the rates let a part go now, and count it; else it waits here for its turn."""
+        if self._rates is None:
+            return True
+        sender = unit.message.own
+        has_turn = self._turn.get(sender) is unit
+        if not has_turn and self._turns.waits(sender):
+            self._turns.wait(sender, unit, now)
+            return False
+        wait = self._rates.allow(link, sender, now)
+        if wait > 0.0:
+            self._turns.wait_first(sender, unit, now + wait)
+        if has_turn:
+            self._pass_turn(sender, now + (wait or self._rates.sender_wait(sender, now)))
+        return wait == 0.0
+
+    def drop(self, unit: Unit, now: float) -> None:
+        """Learn that a part that was taken will not go: the next of its sender's may."""
+        if self._turn.get(unit.message.own) is unit:
+            self._pass_turn(unit.message.own, now)
+
+    def _pass_turn(self, sender: str, at: float) -> None:
+        del self._turn[sender]
+        self._turns.again(sender, at)
 
     def expired(self, now: int) -> list[Outbound]:
         """Return the messages here whose validity ran out (microseconds UTC)."""
@@ -124,7 +159,7 @@ class Outgoing:
     def messages(self) -> Iterator[Outbound]:
         """Return the messages that have parts here, each once."""
         units: Iterable[Unit] = itertools.chain(
-            (unit for _, unit in self._ready), (unit for _, _, unit in self._later)
+            (unit for _, unit in self._ready), (unit for _, _, unit in self._later), self._turns.items()
         )
         return iter(dict.fromkeys(unit.message for unit in units))
 
@@ -149,10 +184,10 @@ def continued(text: Encoded, concat: Concat) -> Part:
     return Part(1, 1, text.data_coding, True, header + text.bodies[0], text.form.tlvs)
 
 
-def submit_sm(unit: Unit) -> SubmitSm:
-    """Return a part as it goes on the wire."""
+def submit_sm(unit: Unit, addresses: Addresses = USUAL) -> SubmitSm:
+    """Return a part as it goes on the wire to a carrier that wants its addresses so."""
     message, part = unit.message, unit.part
-    source, destination = address(message.own), address(message.peer)
+    source, destination = addresses.source(message.own), addresses.destination(message.peer)
     return SubmitSm(
         source_addr_ton=source.ton,
         source_addr_npi=source.npi,

@@ -124,6 +124,7 @@ class SmsService:
             ended=self.ended,
             encode=self._encoders[name],
             retry_on=retry_codes(carrier.retry_on),
+            wants=carrier,
         )
         inlet = Inlet(
             name,

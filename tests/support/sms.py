@@ -177,6 +177,7 @@ class Plane:
             settings=self.settings,
             finisher=self.finisher,
             ended=self.ended,
+            wants=self.carrier,
         )
         self.dispatchers.append(made)
         return made
