@@ -204,7 +204,12 @@ class Node:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(timeout=60)
+        try:
+            return self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # its children follow it
+            self.process.wait()
+            raise
 
 
 def signal_when_gone(descriptor: int) -> None:
@@ -221,8 +226,8 @@ def signal_when_gone(descriptor: int) -> None:
 def node(data: Path, *settings: str) -> Iterator[Node]:
     """Run a node for the length of a `with` block."""
     running = Node(data, *settings)
-    running.start()
     try:
+        running.start()
         yield running
     finally:
         running.stop()
