@@ -153,7 +153,10 @@ def answer_bytes(answer: Outgoing, *, now: float, close: bool) -> bytes:
 
 @lru_cache(maxsize=64)
 def _status_line(status: int) -> str:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    try:
+        return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    except ValueError:  # one of ours
+        return f"HTTP/1.1 {status} "
 
 
 @lru_cache(maxsize=2)

@@ -20,8 +20,9 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 30.0
 """Ceiling of the pause for a child that never gets ready: something has to be repaired by hand."""
 
-LONGEST_PAUSE_READY: Final = 1.0
-"""Ceiling for a child that does get ready before it dies: part of the time it serves."""
+LONGEST_PAUSE_READY: Final = 0.5
+"""Ceiling for a child that does get ready before it dies: however often the gateway is killed, it is back
+within two seconds, of which its start takes more than one."""
 
 MISCONFIGURED_SECONDS: Final = 5.0
 """How long a child that never was ready and says that its configuration is wrong is tried again: a port or a
@@ -103,6 +104,8 @@ class Child:
     state: State = State.WAITING
     failures: int = 0
     """Exits in a row without having been ready for STEADY_SECONDS in between."""
+    unready: int = 0
+    """Exits in a row without having been ready at all: only these make a pause long."""
     not_before: float = 0.0
     """When it may start again."""
     ready_since: float | None = None
@@ -208,7 +211,9 @@ class Supervision:
         if was_ready_for is not None and was_ready_for >= STEADY_SECONDS:
             child.failures = 0
         child.failures += 1
-        child.not_before = now + pause(child.failures, was_ready=was_ready_for is not None)
+        child.unready = child.unready + 1 if was_ready_for is None else 0
+        was_ready = child.unready == 0
+        child.not_before = now + pause(child.failures if was_ready else child.unready, was_ready=was_ready)
         return self.tick(now)
 
     def stop(self, now: float) -> list[Action]:

@@ -11,6 +11,7 @@ from telephony.events.retry import DeadReason
 from telephony.events.states import DELIVERY, DeliveryEvent, DeliveryState
 from telephony.events.store import MAX_ERROR, Delivery, deliveries
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId, SubscriptionId
+from telephony.kernel.store.bulk import among
 from telephony.kernel.store.timeline import Entry, TimelineKind, append_many
 
 SOURCE: Final = "webhook"
@@ -22,8 +23,11 @@ MAX_REDRIVEN: Final = 10_000
 PURGE_SLICE: Final = 1000
 """Rows that one purge removes."""
 
-_IN_ONE_STATEMENT: Final = 400
-"""Ids in a list: below the 999 variables that SQLite took before 3.32."""
+_ACCEPTED: Final = (
+    f"UPDATE deliveries SET state = '{DeliveryState.DELIVERED.value}', version = version + 1, attempts = 1,"  # noqa: S608 - words of ours
+    " node = NULL, tried = ?, last_status = ? WHERE resource = ? AND id {ids} AND node = ?"
+    f" AND state = '{DeliveryState.PENDING.value}'"
+)
 
 _c = deliveries.c
 _COLUMNS: Final = (
@@ -111,8 +115,7 @@ class RecordOutcomes:
             else:
                 others.append(outcome)
         for (resource, status), accepted in first.items():
-            for start in range(0, len(accepted), _IN_ONE_STATEMENT):
-                self._accepted(tx, resource, status, accepted[start : start + _IN_ONE_STATEMENT])
+            self._accepted(tx, resource, status, accepted)
         if others:
             tx.execute(_SETTLE, [self._values(outcome) for outcome in others])
         append_many(
@@ -124,22 +127,12 @@ class RecordOutcomes:
         self, tx: Connection, resource: ResourceId, status: int | None, accepted: Sequence[Outcome]
     ) -> None:
         # Nearly all end here, so they share a statement. Of a row that is still ours the version is known.
-        tx.execute(
-            update(deliveries)
-            .where(
-                _c.resource == resource,
-                _c.id.in_([outcome.delivery.id for outcome in accepted]),
-                _c.node == self.node,
-                _c.state == DeliveryState.PENDING.value,
-            )
-            .values(
-                state=DeliveryState.DELIVERED.value,
-                version=_c.version + 1,
-                attempts=1,
-                node=None,
-                tried=accepted[-1].at,
-                last_status=status,
-            )
+        among(
+            tx,
+            _ACCEPTED,
+            [outcome.delivery.id for outcome in accepted],
+            before=(accepted[-1].at, status, resource),
+            after=(self.node,),
         )
 
     def _values(self, outcome: Outcome) -> dict[str, object]:

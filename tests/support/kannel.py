@@ -1,4 +1,4 @@
-"""Kannel (Debian's package) as a user runs it: bearerbox and smsbox, started by hand in a folder of its own."""
+"""Kannel (Debian's package) as a user runs it: bearerbox and smsbox, by hand, in a folder of its own."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from tests.support.node import free_ports
 
@@ -74,16 +74,18 @@ class Kannel:
         return self._get(f"http://127.0.0.1:{self.admin_port}/status.txt?password=bench")
 
     def sendsms_target(
-        self, *, source: str, destination: str, text: str, dlr_url: str = "", dlr_mask: int = 3
+        self, *, source: str, destination: str, text: str, dlr_url: str = "", dlr_mask: int = 3, **more: str
     ) -> str:
-        """Return the request target of sendsms; `dlr_mask` 3 asks for one callback at the end."""
+        """Return the request target of sendsms; `dlr_mask` 3 asks for one callback at the end, `more` are
+        further parameters of Kannel's."""
         fields = {"username": "bench", "password": "bench", "from": source, "to": destination, "text": text}
+        fields |= more
         if dlr_url:
             fields |= {"dlr-mask": str(dlr_mask), "dlr-url": dlr_url}
-        return "/cgi-bin/sendsms?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
+        return "/cgi-bin/sendsms?" + urlencode(fields, quote_via=quote)
 
     def send(self, **fields: str) -> str:
-        """Send one message and return what sendsms said."""
+        """Send one message and return what sendsms said; `fields` are those of `sendsms_target`."""
         target = self.sendsms_target(**fields)  # type: ignore[arg-type]
         return self._get(f"http://127.0.0.1:{self.http_port}{target}")
 

@@ -96,7 +96,7 @@ class Load:
             assert answer.status in (0, 503), answer
             if answer.status == 503:
                 self.refused.append((answer.headers, answer.body))
-            assert time.monotonic() < until, f"nothing was accepted for {PATIENCE_SECONDS} s: {answer}"
+            assert time.monotonic() < until, f"{answer} for {PATIENCE_SECONDS} s\n{self.node.output[-5000:]}"
             await asyncio.sleep(0.05)
 
 

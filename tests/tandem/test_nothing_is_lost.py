@@ -5,6 +5,7 @@ Small here; `make promises` runs it over 10,000 messages with a kill every 5 sec
 
 import asyncio
 import itertools
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ RATE = 250.0
 """Messages a second: ten thousand take 40 seconds and more, so that eight kills come in between."""
 SECONDS_BETWEEN = scale(0.5, 5.0)
 LEAST_KILLS, MOST_KILLS = scale((2, 2), (5, 20))
+AGAIN_EVERY = 3
+"""Of so many kills of the gateway one is followed by another while it starts."""
+START_SECONDS = 1.5
 VICTIMS = scale(["gateway+supervisor"], ["gateway", "supervisor"])
 """Who is killed, in turn."""
 WINDOW = 100
@@ -48,15 +52,23 @@ def database(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 async def test_what_was_accepted_is_sent_whatever_is_killed(
     tmp_path: Path, database: list[str], victims: str, promise: Report
 ) -> None:
-    kills = 0
+    kills, dice = 0, random.Random(18)
     with node(tmp_path / "var", "log.level=warning", "http.rate=1000000", *database) as running:
         seconds = _seconds_until_back(running)
         load = Load(running, MESSAGES, RATE)
         next_victim = itertools.cycle(victims.split("+"))
         async with load.running() as sending:
             while not (await asyncio.wait([sending], timeout=SECONDS_BETWEEN))[0] and kills < MOST_KILLS:
-                await asyncio.to_thread(_kill, running, next(next_victim))
+                victim = next(next_victim)
+                await asyncio.to_thread(running.wait_ready)
+                await asyncio.to_thread(_kill, running, victim)
                 kills += 1
+                if (
+                    victim == "gateway" and kills % AGAIN_EVERY == 0
+                ):  # and once more at some moment of its start
+                    await asyncio.sleep(dice.uniform(0, START_SECONDS))
+                    await asyncio.to_thread(_kill, running, victim)
+                    kills += 1
             await sending
         await asyncio.to_thread(running.wait_ready)
         outcome = await asyncio.to_thread(outcome_of, load)
@@ -80,7 +92,11 @@ async def test_what_was_accepted_is_sent_whatever_is_killed(
 
 def _kill(running: Node, victim: str) -> None:
     if victim == "gateway":
+        until = time.monotonic() + 60
         while "gateway" not in running.children():  # it is between two lives
+            assert running.process is not None
+            assert running.process.poll() is None, f"the supervisor ended:\n{running.output[-5000:]}"
+            assert time.monotonic() < until, f"no gateway is started:\n{running.output[-5000:]}"
             time.sleep(0.01)
         running.kill("gateway")
         return

@@ -91,6 +91,19 @@ def test_a_child_that_does_get_ready_never_pauses_long() -> None:
     assert pause(2, was_ready=True) == FIRST_PAUSE
 
 
+def test_a_child_that_was_ready_and_then_dies_in_its_start_is_back_at_once() -> None:
+    supervision, now = running(GATEWAY), 0.0
+    for _ in range(20):
+        now += 5.0
+        supervision.exited("gateway", -9, now)
+        now += LONGEST_PAUSE_READY
+        supervision.tick(now)
+        supervision.reported_ready("gateway", now)
+    supervision.exited("gateway", -9, now)
+    supervision.tick(now + LONGEST_PAUSE_READY)
+    assert supervision.exited("gateway", -9, now + 1.0) == [Start("gateway")]
+
+
 def test_a_child_that_was_ready_for_long_fails_for_the_first_time_again() -> None:
     supervision = running(GATEWAY)
     supervision.exited("gateway", 1, 1.0)

@@ -91,6 +91,7 @@ class ReplyParser:
         "_left",
         "_method",
         "_phase",
+        "_searched",
         "keep",
     )
 
@@ -100,6 +101,7 @@ class ReplyParser:
         self._phase = _Phase.HEAD
         self._data = b""
         self._at = 0  # how much of `_data` is read: cutting it off each time would cost its square
+        self._searched = 0  # where the end of a head can begin at the earliest
         self._head = _NO_HEAD
         self._interim = 0
         self._body = bytearray()
@@ -114,7 +116,11 @@ class ReplyParser:
 
     def feed(self, data: bytes) -> OutboundReply | None:
         """Take what came; return the reply once it is complete. Raises MalformedReply."""
-        self._data = self._data[self._at :] + data if self._data else data
+        if self._data:
+            rest = self._data[self._at :]
+            self._data, self._searched = rest + data, max(0, len(rest) - 3)
+        else:
+            self._data = data
         self._at = 0
         while self._phase is _Phase.HEAD:
             head = self._next_head()
@@ -138,13 +144,13 @@ class ReplyParser:
         return self._done(self._head)
 
     def _next_head(self) -> _Head | None:
-        end = _END.search(self._data, self._at, self._at + MAX_HEAD)
+        end = _END.search(self._data, max(self._at, self._searched), self._at + MAX_HEAD)
         if end is None:
             if len(self._data) - self._at >= MAX_HEAD:
                 raise MalformedReply("its head is too long")
             return None
         head = _read_head(self._data[self._at : end.start()])
-        self._at = end.end()
+        self._at = self._searched = end.end()
         if head.status < 200:
             self._interim += 1
             if head.status == SWITCHING or self._interim > MAX_INTERIM:

@@ -271,9 +271,7 @@ async def test_an_endpoint_gets_only_so_many_at_once(store: Store) -> None:
         assert len(endpoint.notifications) == 20
 
 
-async def test_dead_and_slow_endpoints_delay_others_by_less_than_50_ms(
-    store: Store, promise: Report
-) -> None:
+async def test_dead_and_slow_endpoints_delay_others_by_less_than_50_ms(store: Store, promise: Report) -> None:
     stuck, arrivals = Crowd(), Arrivals()
     async with Receiver(stuck.answer) as slow, Receiver(arrivals.answer) as quick, plane(store) as node:
         async with Receiver() as gone:
