@@ -17,7 +17,7 @@ pytest_plugins = ["tests.support.promises"]
 
 CATEGORIES: Final = frozenset({"unit", "wire", "peer", "soak", "ui"})
 
-BUDGET_SECONDS: Final = 150.0
+BUDGET_SECONDS: Final = 300.0
 """What a whole run may take on two cores, not at full scale."""
 
 _SPENT: Final[dict[str, float]] = defaultdict(float)
