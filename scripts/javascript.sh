@@ -13,6 +13,9 @@ exec 9>.lock # two test runs in one checkout install once
 command -v flock >/dev/null && flock 9
 made && exit 0
 echo "javascript: installing the packages of the lock" >&2
+# Node.js brings its own authorities; those of the system count as well, as for uv.
+system=/etc/ssl/certs/ca-certificates.crt
+[ -n "${NODE_EXTRA_CA_CERTS:-}" ] || [ ! -r $system ] || export NODE_EXTRA_CA_CERTS=$system
 # No package needs a script of its own; the lock holds every hash, so it does not matter whose copy answers.
 "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund \
     --no-update-notifier --loglevel=error >&2

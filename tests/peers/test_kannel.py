@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -35,7 +35,7 @@ class Chain:
         callback = f"http://127.0.0.1:{self.sink.port}/receipt?state=%d&to=%p&reason=%A"
         asked = {"source": OURS, "destination": destination, "text": text, "dlr_url": callback, **fields}
         answer = await asyncio.to_thread(lambda: self.kannel.send(**asked))
-        assert answer.startswith("0: Accepted"), answer
+        assert answer.startswith(("0: Accepted", "3: Queued")), answer
 
     async def told(self, kind: str, count: int = 1) -> list[dict[str, str]]:
         """Wait for Kannel's calls of a kind, and return the fields of each."""
@@ -43,9 +43,9 @@ class Chain:
         async def waiting() -> list[dict[str, str]]:
             while True:
                 found = [urlsplit(each.path) for each in self.sink.received]
-                calls = [parse_qs(url.query) for url in found if url.path == f"/{kind}"]
+                calls = [fields_of(url.query) for url in found if url.path == f"/{kind}"]
                 if len(calls) >= count:
-                    return [{name: values[0] for name, values in call.items()} for call in calls]
+                    return calls
                 await asyncio.sleep(0.005)
 
         return await asyncio.wait_for(waiting(), 15)
@@ -53,6 +53,16 @@ class Chain:
     def submitted(self) -> list[Entry]:
         """Return what the carrier took."""
         return [entry for entry in read(self._journal) if entry.kind == "submit"]
+
+
+def fields_of(query: str) -> dict[str, str]:
+    """Return the fields of a call; their octets are in the charset that Kannel names beside them."""
+    raw = dict(parse_qsl(query, encoding="latin-1"))
+    charset = raw.get("charset", "utf-8")
+    return {
+        name: value.encode("latin-1").decode(charset if name == "text" else "utf-8")
+        for name, value in raw.items()
+    }
 
 
 @pytest.fixture
@@ -81,6 +91,11 @@ async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
         await smsc.stop()
 
 
+def text_of(entry: Entry) -> str:
+    """Return the beginning of a text that the carrier took."""
+    return decode(bytes.fromhex(entry.head), entry.data_coding, udhi=False).text
+
+
 async def test_texts_go_out_and_each_receipt_comes_back(chain: Chain) -> None:
     await chain.send("+12065550100", "Hello {} @£ from Kannel")
     await chain.send("+12065550101", "nobody is there")
@@ -91,52 +106,47 @@ async def test_texts_go_out_and_each_receipt_comes_back(chain: Chain) -> None:
     }
     first, second = chain.submitted()
     assert (first.source, first.destination) == (OURS[1:], "12065550100")
-    assert decode(bytes.fromhex(first.head), first.data_coding) == "Hello {} @£ from Kannel"
-    assert decode(bytes.fromhex(second.head), second.data_coding) == "nobody is there"
+    assert [text_of(first), text_of(second)] == ["Hello {} @£ from Kannel", "nobody is there"]
 
 
-async def test_a_receipt_before_its_response_and_one_that_takes_long_are_matched(chain: Chain) -> None:
-    await chain.send("+12065550105", "slow")
+async def test_what_is_throttled_comes_again_and_what_takes_long_is_waited_for(chain: Chain) -> None:
+    await chain.send("+12065550105", "delivered after a while")
     await chain.send("+12065550106", "throttled twice, then taken")
     receipts = await chain.told("receipt", 2)
-    assert {each["state"] for each in receipts} == {DELIVERED}
+    assert {each["to"]: each["state"] for each in receipts} == {
+        "+12065550105": DELIVERED,
+        "+12065550106": DELIVERED,
+    }
+    assert chain.smsc.stats().total.refused == 2
 
 
-async def test_a_long_text_in_another_alphabet_comes_in_parts_that_belong_together(chain: Chain) -> None:
-    text = "Привет из Каннеля. " * 8
+async def test_a_long_text_in_another_alphabet_goes_there_and_back_in_parts(chain: Chain) -> None:
+    text = ("Привет из Каннеля. " * 8).strip()  # Kannel takes blanks off the end of a URL
     await chain.send("+12065550107", text, coding="2", charset="UTF-8")
-    parts = [entry for entry in chain.submitted() if entry.total > 1]
-    while len(parts) < 3:
-        await asyncio.sleep(0.005)
-        parts = [entry for entry in chain.submitted() if entry.total > 1]
+    (echo,) = await chain.told("mo")  # ours in three parts, which Kannel has put together
+    assert (echo["from"], echo["to"], echo["text"]) == ("+12065550107", OURS, f"echo: {text}")
+    parts = chain.submitted()
     assert [(entry.number, entry.total, entry.data_coding) for entry in parts] == [
         (1, 3, 8),
         (2, 3, 8),
         (3, 3, 8),
     ]
     assert len({entry.reference for entry in parts}) == 1
-    (echo,) = await chain.told("mo")
-    assert (echo["from"], echo["to"]) == ("+12065550107", OURS)
-    assert bytes.fromhex(echo["hex"]).decode("utf-16-be") == f"echo: {text}"
 
 
 async def test_a_handset_s_text_reaches_kannel_s_service(chain: Chain) -> None:
     chain.smsc.inbound("Hello €uro", "+12065550199", OURS)
     chain.smsc.inbound("long " * 60, "+12065550198", OURS)
     texts = {each["from"]: each for each in await chain.told("mo", 2)}
-    assert texts["+12065550199"]["text"] == "Hello €uro"
-    assert texts["+12065550199"]["to"] == OURS
-    assert texts["+12065550198"]["text"].strip() == ("long " * 60).strip()
+    assert (texts["+12065550199"]["to"], texts["+12065550199"]["text"]) == (OURS, "Hello €uro")
+    assert texts["+12065550198"]["text"].split() == ["long"] * 60
 
 
-async def test_kannel_binds_again_when_the_carrier_was_away(chain: Chain) -> None:
-    port = chain.smsc.port
+async def test_kannel_binds_again_when_the_carrier_was_away_and_sends_what_it_kept(chain: Chain) -> None:
     await chain.smsc.stop()
-    again = Smsc(
-        SimulatedSettings(port=port, accounts={"peer": SimulatedAccount(password=Secret("secret"))}),
-        clock=SystemClock(),
-    )
     await chain.send("+12065550100", "sent while nobody was there")
+    account = SimulatedAccount(password=Secret("secret"))
+    again = Smsc(SimulatedSettings(port=chain.smsc.port, accounts={"peer": account}), clock=SystemClock())
     await again.start()
     try:
         (receipt,) = await chain.told("receipt")
