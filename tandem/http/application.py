@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from msgspec import Struct
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from tandem.http.authentication import Authenticator, Caller, UserVerifier, check_role, no_users, scheme_for
@@ -63,8 +64,7 @@ class Settings:
     """Whether clients reach us by https; it is part of the origin that handlers see, and of HSTS."""
 
 
-@dataclass(slots=True)
-class _Exchange:
+class _Exchange(Struct, gc=False):
     """What is known of a request so far."""
 
     http: Incoming

@@ -6,7 +6,8 @@ so that it costs what a wrong key costs.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tandem.http.matcher import Match
 from telephony.kernel.clock import Clock
@@ -26,8 +27,7 @@ def no_users(_resource: ResourceId, _token: str) -> None:
     """Stand where nobody issues tokens."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True, gc=False):
     """Who asks, proven."""
 
     resource: ResourceId = NOBODY

@@ -1,8 +1,9 @@
 """A request and its answer as the application sees them, whoever reads and writes the wire."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class Incoming(Protocol):
@@ -38,8 +39,7 @@ class Incoming(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True, gc=False):
     """An answer."""
 
     status: int

@@ -8,12 +8,12 @@ has to be lenient, and there is nothing on which two readers could disagree.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
+from msgspec import Struct
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from tandem.http.incoming import Outgoing
@@ -49,8 +49,7 @@ class NotSimple(Exception):
     """A request that somebody else has to read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Simple:
+class Simple(Struct, frozen=True, gc=False):
     """A simple request. An `Incoming`."""
 
     method: str

@@ -4,7 +4,6 @@ import json
 import os
 import selectors
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +15,8 @@ from tandem.supervisor.spec import ChildSpec
 
 NOT_STARTED = 127
 """The status of a child that could not be started at all, as a shell has it."""
+
+STANDARD_ERROR = 2
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -168,5 +169,4 @@ class Supervisor:
                 [stamp, f"[{level}]", event, *(f"{key}={value}" for key, value in fields.items())]
             )
         with suppress(OSError):  # a log whose disk is full must not end a node
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+            os.write(STANDARD_ERROR, f"{line}\n".encode())  # a buffer would fail once more at the exit

@@ -77,8 +77,7 @@ class TryData(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True)
     """Why it is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True, gc=False):
     """What a try came to."""
 
     delivery: Delivery

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from msgspec import Struct
 from sqlalchemy import (
     Column,
     Connection,
@@ -100,8 +101,7 @@ Index(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, gc=False):
     """A delivery that somebody has to work on."""
 
     resource: ResourceId

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -13,7 +12,7 @@ from carriers.simulated.smsc import Smsc
 from sms.text import decode
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.secret import Secret
-from tests.support.kannel import Kannel
+from tests.support.kannel import Kannel, calls_of
 from tests.support.receiver import Receiver
 
 pytestmark = pytest.mark.peer
@@ -39,30 +38,11 @@ class Chain:
 
     async def told(self, kind: str, count: int = 1) -> list[dict[str, str]]:
         """Wait for Kannel's calls of a kind, and return the fields of each."""
-
-        async def waiting() -> list[dict[str, str]]:
-            while True:
-                found = [urlsplit(each.path) for each in self.sink.received]
-                calls = [fields_of(url.query) for url in found if url.path == f"/{kind}"]
-                if len(calls) >= count:
-                    return calls
-                await asyncio.sleep(0.005)
-
-        return await asyncio.wait_for(waiting(), 15)
+        return await calls_of(self.sink, kind, count)
 
     def submitted(self) -> list[Entry]:
         """Return what the carrier took."""
         return [entry for entry in read(self._journal) if entry.kind == "submit"]
-
-
-def fields_of(query: str) -> dict[str, str]:
-    """Return the fields of a call; their octets are in the charset that Kannel names beside them."""
-    raw = dict(parse_qsl(query, encoding="latin-1"))
-    charset = raw.get("charset", "utf-8")
-    return {
-        name: value.encode("latin-1").decode(charset if name == "text" else "utf-8")
-        for name, value in raw.items()
-    }
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Kannel (Debian's package) as a user runs it: bearerbox and smsbox, by hand, in a folder of its own."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -12,14 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from tests.support.node import free_ports
+from tests.support.receiver import Receiver
 
 BEARERBOX: Final = "/usr/sbin/bearerbox"
 SMSBOX: Final = "/usr/sbin/smsbox"
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
+CALL_SECONDS: Final = 20.0
+"""How long a callback may take; what was throttled comes again after seconds."""
 
 
 class Kannel:
@@ -127,6 +131,30 @@ class Kannel:
             assert all(process.poll() is None for process in self._processes), self.output
             assert time.monotonic() < until, f"{what} did not come:\n{self.output}\n{self.status()}"
             time.sleep(0.02)
+
+
+async def calls_of(sink: Receiver, kind: str, count: int) -> list[dict[str, str]]:
+    """Wait until Kannel has called `/KIND` so often, and return the fields of each call."""
+
+    async def waiting() -> list[dict[str, str]]:
+        while True:
+            urls = [urlsplit(each.path) for each in sink.received]
+            calls = [_fields(url.query) for url in urls if url.path == f"/{kind}"]
+            if len(calls) >= count:
+                return calls
+            await asyncio.sleep(0.005)
+
+    return await asyncio.wait_for(waiting(), CALL_SECONDS)
+
+
+def _fields(query: str) -> dict[str, str]:
+    """Return the fields of a call; the text's octets are in the charset that Kannel names beside them."""
+    raw = dict(parse_qsl(query, encoding="latin-1"))
+    charset = raw.get("charset", "utf-8")
+    return {
+        name: value.encode("latin-1").decode(charset if name == "text" else "utf-8")
+        for name, value in raw.items()
+    }
 
 
 def missing() -> bool:

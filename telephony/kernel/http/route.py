@@ -1,11 +1,12 @@
 """What a plane gives to the HTTP application: routes as data, and the request and reply its verbs see."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from telephony.kernel.ids import ResourceId
 
@@ -36,8 +37,8 @@ class Role(StrEnum):
     READ_ONLY = "read-only"  # sees
 
 
-@dataclass(frozen=True, slots=True)
-class Request(Generic[B]):
+# Structs, because each request makes some: a frozen dataclass takes ten times as long to make.
+class Request(Struct, Generic[B], frozen=True, gc=False):
     """A request that passed every check: authenticated, of a known version, with a decoded body."""
 
     resource: ResourceId
@@ -62,8 +63,7 @@ class Request(Generic[B]):
     """ADMIN routes: what the key may do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True, gc=False):
     """What a handler answers: `body` is anything msgspec encodes, None for an empty body."""
 
     status: int
