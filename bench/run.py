@@ -2,7 +2,7 @@
 
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,8 @@ class Under:
     sink: Sink | None
     """Where one callback a message goes; None: none is wanted."""
     certificates: str | None = None
+    lags: Callable[[], Mapping[float, float]] | None = None
+    """How often the event loop was late by at most so many seconds, since the start; of Tandem's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Figures:
     carrier: float
     generator: float
     sink: float
+    lag: float | None = None
+    """Seconds by which the event loop was late at most, in 99 of 100 samples: the upper end of a bucket."""
 
     @property
     def accepted_rate(self) -> float:
@@ -66,6 +70,7 @@ def measure(under: Under, requests: load.Fixed | load.Signed, messages: int, rec
     before, answered = (under.sink.calls.value if under.sink else 0), under.counts()["answered"]
     cpu, carrier = cpu_seconds(under.pids), cpu_seconds([under.carrier_pid])
     sink_cpu = cpu_seconds([under.sink.pid]) if under.sink else 0.0
+    lags = under.lags() if under.lags else {}
     accepted, generator, began = _send(under, requests, messages // recipients)
     _wait(under, before + messages, answered + messages)
     over = time.monotonic() - began
@@ -77,7 +82,14 @@ def measure(under: Under, requests: load.Fixed | load.Signed, messages: int, rec
         cpu_seconds([under.carrier_pid]) - carrier,
         generator,
         cpu_seconds([under.sink.pid]) - sink_cpu if under.sink else 0.0,
+        _p99(lags, under.lags()) if under.lags else None,
     )
+
+
+def _p99(before: Mapping[float, float], after: Mapping[float, float]) -> float:
+    """Return the bucket's end under which 99 of 100 samples between two readings lie."""
+    counts = {end: count - before.get(end, 0.0) for end, count in after.items()}
+    return min(end for end, count in counts.items() if count >= 0.99 * max(counts.values()))
 
 
 def warm_up(under: Under, requests: load.Fixed | load.Signed, recipients: int) -> None:

@@ -1,6 +1,6 @@
 """Text messages through a whole node, and through Kannel, side by side in one run.
 
-    python -m bench sms [--messages 20000] [--rounds 2] [--only kannel|tandem|batches|https]
+    python -m bench sms [--messages 20000] [--rounds 2] [--only compare|kannel|tandem|https|batches|memory]
 
 HTTP in, submit_sm to the simulated carrier in a process of its own, a receipt for each message, one HTTP
 callback for each to a sink; window 100, 32 keep-alive connections, one recipient a request. Kannel has its
@@ -9,7 +9,8 @@ file store; Tandem authenticates each request, checks and routes it, and answers
 
 Rates: requests accepted, and messages over (callback received), a second. CPU: microseconds a message of all
 processes of the gateway (Kannel: bearerbox and smsbox; Tandem: gateway and supervisor), read from /proc, and
-beside it what the simulated carrier, the generator and the sink took of the same cores.
+beside it what the simulated carrier, the generator and the sink took of the same cores. Lag: by how much the
+gateway's event loop was late at most, in 99 of 100 samples.
 """
 
 import argparse
@@ -22,11 +23,11 @@ from statistics import median
 from typing import Final
 
 from bench import kannel, load
-from bench.processes import carrier_counts
+from bench.processes import carrier_counts, resident_bytes
 from bench.run import Figures, Under, measure
 from bench.sink import sink
 from tests.support.kannel import missing
-from tests.support.node import free_ports, node
+from tests.support.node import Node, free_ports, node
 
 TEXT: Final = "Your code is 123456. It is good for ten minutes."
 NUMBER: Final = "+14255550100"
@@ -72,6 +73,7 @@ def tandem(
                 lambda: carrier_counts(running.control_port),
                 endpoint,
                 str(running.ca) if https else None,
+                lambda: lags(running),
             ),
             load.Signed(TARGET, running.authority, key, load.sms_body(NUMBER, TEXT, recipients)),
         )
@@ -89,20 +91,30 @@ def one_kannel(messages: int) -> Figures:
         return measure(under, requests, messages)
 
 
+def lags(running: Node) -> dict[float, float]:
+    """Return how often the gateway's event loop was late by at most so many seconds."""
+    name = "tandem_loop_lag_seconds_bucket"
+    return {
+        float(sample.partition('le="')[2].partition('"')[0]): count
+        for sample, count in running.metrics().items()
+        if sample.startswith(name)
+    }
+
+
 HEAD: Final = """\
-| HTTP in, SMPP out, receipts back | accepted/s | over/s | CPU, µs a message | carrier | generator | sink |
-|---|---|---|---|---|---|---|"""
+| HTTP in, SMPP out, receipts back | accepted/s | over/s | CPU, µs a message | lag p99, ms | carrier | generator | sink |
+|---|---|---|---|---|---|---|---|"""  # noqa: E501
 
 
 def line(name: str, figures: Figures) -> str:
     """Return a line of the table."""
-    beside = (figures.carrier, figures.generator, figures.sink)
-    return (
-        f"| {name} | {figures.accepted_rate:,.0f} | {figures.over_rate:,.0f} | "
-        f"{figures.micro(figures.cpu):.0f} | "
-        + " | ".join(f"{figures.micro(each):.0f}" for each in beside)
-        + " |"
-    )
+    lag = "" if figures.lag is None else f"{figures.lag * 1000:.0f}"
+    cells = [
+        *(name, f"{figures.accepted_rate:,.0f}", f"{figures.over_rate:,.0f}"),
+        *(f"{figures.micro(figures.cpu):.0f}", lag),
+        *(f"{figures.micro(each):.0f}" for each in (figures.carrier, figures.generator, figures.sink)),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def compare(messages: int, rounds: int) -> None:
@@ -122,8 +134,18 @@ def compare(messages: int, rounds: int) -> None:
         f"| **Tandem / Kannel**, median of {rounds} | "
         f"**{ratio([ours.accepted_rate / peer.accepted_rate for peer, ours in found])}** | "
         f"**{ratio([ours.over_rate / peer.over_rate for peer, ours in found])}** | "
-        f"**{ratio([ours.cpu / peer.cpu for peer, ours in found])}** | | | |"
+        f"**{ratio([ours.cpu / peer.cpu for peer, ours in found])}** | | | | |"
     )
+
+
+def memory(messages: int = 500_000, steps: int = 10) -> None:
+    """Print what the gateway holds while one node sends many messages."""
+    print("| messages over | gateway's memory, MiB | over/s |\n|---|---|---|", flush=True)
+    with tandem(100) as (under, requests):
+        for step in range(1, steps + 1):
+            figures = measure(under, requests, messages // steps, 100)
+            held = resident_bytes([under.pids[0]]) / 2**20
+            print(f"| {messages // steps * step:,} | {held:.0f} | {figures.over_rate:,.0f} |", flush=True)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -133,8 +155,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     )
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", choices=("kannel", "tandem", "compare", "batches", "https"))
+    parser.add_argument("--only", choices=("kannel", "tandem", "compare", "batches", "https", "memory"))
     asked = parser.parse_args(arguments)
+    if asked.only == "memory":
+        memory()
+        return
     print(HEAD, flush=True)
     if asked.only == "tandem":
         for number in range(1, asked.rounds + 1):
@@ -142,7 +167,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         return
     if asked.only in (None, "compare", "kannel"):
         if missing():
-            print("| Kannel is not installed (debian-packages.txt): left out | | | | | | |")
+            print("| Kannel is not installed (debian-packages.txt): left out | | | | | | | |")
         elif asked.only == "kannel":
             print(line("Kannel, file store, http", one_kannel(asked.messages)))
         else:

@@ -6,6 +6,7 @@ nothing about which paths exist, and an authenticated one about nobody else's th
 """
 
 import base64
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,7 @@ class Application:
         self._gate = RequestGate(self.settings.limits)
         self._cors = Cors(self.settings.cors_origins)
         self._encoder = msgspec.json.Encoder()
+        self._telling = log.is_enabled_for(logging.DEBUG)
         self._scheme = "https://" if self.settings.tls else "http://"
         self._common = {"Server": "tandem", "Access-Control-Expose-Headers": EXPOSED}
         if self.settings.tls:
@@ -299,7 +301,8 @@ class Application:
             headers.update(self._cors.headers(origin))
         headers.update(extra)
         self.metrics.answered(exchange.operation, status, seconds)
-        log.debug("http.answered", request=exchange.name, operation=exchange.operation, status=status)
+        if self._telling:
+            log.debug("http.answered", request=exchange.name, operation=exchange.operation, status=status)
         return Outgoing(status, headers, body, close)
 
 
