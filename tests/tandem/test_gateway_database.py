@@ -22,10 +22,10 @@ from tests.support.tmpfs import small_disk
 
 pytestmark = [pytest.mark.soak, pytest.mark.promise("R35")]
 
-MESSAGES: Final = scale(250, 5_000)
+MESSAGES: Final = scale(150, 5_000)
 RATE: Final = 200.0
-BEFORE_SECONDS: Final = scale(0.5, 5.0)
-AWAY_SECONDS: Final = scale(1.0, 10.0)
+BEFORE_SECONDS: Final = scale(0.4, 5.0)
+AWAY_SECONDS: Final = scale(0.5, 10.0)
 RECOVERY_SECONDS: Final = 5.0
 WINDOW: Final = 100
 """Unanswered submit_sm on the one link."""

@@ -20,7 +20,7 @@ from tests.support.scale import scale
 
 pytestmark = [pytest.mark.soak, pytest.mark.promise("R18")]
 
-MESSAGES = scale(300, 10_000)
+MESSAGES = scale(250, 10_000)
 RATE = 250.0
 """Messages a second: ten thousand take 40 seconds and more, so that eight kills come in between."""
 SECONDS_BETWEEN = scale(0.5, 5.0)
