@@ -5,6 +5,7 @@ import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from typing import cast
 
@@ -30,19 +31,22 @@ def sink() -> Iterator[Sink]:
     (port,) = free_ports(1)
     context = multiprocessing.get_context("spawn")
     calls = context.Value("q", 0, lock=False)
-    listening = context.Event()
-    process = context.Process(target=_serve, args=(port, calls, listening), daemon=True)
+    # A pipe, not an Event: its semaphores would be left to the resource tracker, which complains of a leak.
+    listens, tell = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(port, calls, tell), daemon=True)
     process.start()
     try:
-        assert listening.wait(30), "the sink does not listen"
+        assert listens.poll(30), "the sink does not listen"
         assert process.pid is not None
         yield Sink(port, process.pid, cast("Synchronized[int]", calls))
     finally:
         process.terminate()
         process.join()
+        listens.close()
+        tell.close()
 
 
-def _serve(port: int, calls: "Synchronized[int]", listening: object) -> None:
+def _serve(port: int, calls: "Synchronized[int]", tell: Connection) -> None:
     class Endpoint(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = cast("asyncio.Transport", transport)
@@ -61,7 +65,7 @@ def _serve(port: int, calls: "Synchronized[int]", listening: object) -> None:
 
     async def serve() -> None:
         server = await asyncio.get_running_loop().create_server(Endpoint, "127.0.0.1", port)
-        listening.set()  # type: ignore[attr-defined]
+        tell.send(None)
         await server.serve_forever()
 
     uvloop.run(serve())

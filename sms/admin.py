@@ -9,10 +9,10 @@ from sms.life import MessageLife
 from sms.message import from_wire_id
 from sms.smpp.link import LinkStatus
 from sms.states import MessageState
-from sms.store.queries import MAX_FOUND, Find, MessageList, Search
+from sms.store.queries import MAX_FOUND, Find, MessageList, MessageView, Search
 from telephony.kernel.errors import InvalidRequest, NotFound
 from telephony.kernel.http.paging import next_link, page_of
-from telephony.kernel.http.route import Auth, Reply, Request, Route
+from telephony.kernel.http.route import Auth, Query, Reply, Request, Route
 from telephony.kernel.ids import InteractionId, ResourceId, from_text
 from telephony.kernel.store import Store
 
@@ -81,6 +81,15 @@ def routes(
             handler=list_messages,
             auth=Auth.ADMIN,
             summary="Search messages, newest first: peer, own, direction, state, before, top.",
+            reply=MessageList,
+            query=(
+                Query("peer", "The other party's number."),
+                Query("own", "The resource's number."),
+                Query("direction", "inbound or outbound."),
+                Query("state", "A state of messages."),
+                Query("before", "Only older ones than this message."),
+                Query("top", f"Messages a page; at most {MAX_FOUND}.", int),
+            ),
         ),
         Route(
             operation="admin.messages.get",
@@ -89,6 +98,7 @@ def routes(
             handler=get_message,
             auth=Auth.ADMIN,
             summary="One message with its parts and its timeline.",
+            reply=MessageView,
         ),
         *_life_routes(store, life, named),
         Route(
@@ -98,6 +108,7 @@ def routes(
             handler=list_links,
             auth=Auth.ADMIN,
             summary="The SMPP links of this node and how they do.",
+            reply=LinkList,
         ),
     ]
 
@@ -125,6 +136,7 @@ def _life_routes(
             handler=cancel,
             auth=Auth.ADMIN,
             summary="Take a message back that nothing was sent of.",
+            reply=MessageView,
         ),
         Route(
             operation="admin.messages.requeue",
@@ -133,6 +145,7 @@ def _life_routes(
             handler=requeue,
             auth=Auth.ADMIN,
             summary="Send a message again that failed, expired, was not reported or was taken back.",
+            reply=MessageView,
         ),
     ]
 

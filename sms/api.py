@@ -5,7 +5,9 @@ from typing import Annotated, Final
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from sms.message import MAX_TEXT
+from sms.request import TandemOptions, body_and_options
 from sms.send import Options, Recipient, Result, SendSms
+from sms.settings import SmsSettings
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.http.repeatability import pair_of
@@ -56,8 +58,10 @@ class SendMessageRequest(Struct, frozen=True, rename="camel"):
 
     from_: Annotated[str, Meta(min_length=1)] = field(name="from")
     sms_recipients: Annotated[tuple[SmsRecipient, ...], Meta(min_length=1, max_length=MAX_RECIPIENTS)]
-    message: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+    message: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
     sms_send_options: SmsSendOptions | None = None
+    tandem: TandemOptions | None = None
+    """Not ACS's: what Tandem adds."""
 
 
 class SmsSendResponseItem(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -77,17 +81,17 @@ class SmsSendResponse(Struct, frozen=True):
     value: tuple[SmsSendResponseItem, ...]
 
 
-def routes(send: SendSms, clock: Clock) -> list[Route]:
+def routes(send: SendSms, clock: Clock, settings: SmsSettings) -> list[Route]:
     """Return the operations of ACS Sms."""
 
     async def send_sms(request: Request[SendMessageRequest]) -> Reply:
         body = request.body
-        options = _options(body.sms_send_options)
+        message, options = body_and_options(
+            body.message, body.tandem, _options(body.sms_send_options), clock, settings
+        )
         now = clock.now()
         recipients = [_recipient(index, one, now) for index, one in enumerate(body.sms_recipients)]
-        results = await send(
-            request.resource, body.from_, recipients, body.message, options, request.request_id
-        )
+        results = await send(request.resource, body.from_, recipients, message, options, request.request_id)
         return Reply(202, SmsSendResponse(tuple(_item(result) for result in results)))
 
     return [
@@ -98,7 +102,7 @@ def routes(send: SendSms, clock: Clock) -> list[Route]:
             handler=send_sms,
             versions=VERSIONS,
             body=SendMessageRequest,
-            summary="Send a text to up to 100 recipients.",
+            summary="Send a text, or octets, to up to 100 recipients.",
         )
     ]
 

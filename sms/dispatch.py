@@ -25,6 +25,7 @@ from sms.receipts import match_id
 from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, status_text
 from sms.smpp.errors import FieldError, LinkFull
+from sms.spilled import Spilled
 from sms.states import MessageEvent, MessageState
 from sms.store.finish import Finisher
 from sms.store.submit import (
@@ -37,9 +38,11 @@ from sms.store.submit import (
     Submitted,
 )
 from sms.store.waiting import Backlog, Waiting
-from telephony.kernel.clock import Clock
+from sms.suspicion import POISON, Suspicion
+from sms.timing import receipt_wait, timed, too_early
+from telephony.kernel.clock import SECOND, Clock
 from telephony.kernel.errors import InvalidRequest, Unavailable
-from telephony.kernel.ids import InteractionId, NodeId
+from telephony.kernel.ids import InteractionId, NodeId, to_text
 from telephony.kernel.store import Store
 
 log = structlog.get_logger(__name__)
@@ -96,8 +99,10 @@ class Dispatcher:
         self._retry_on = retry_on
         self._links: list[SubmitLink] = []
         self._paces: dict[str, Pace] = {}
-        self._pending = Pending()
+        self._pending = Pending(settings.max_in_memory)
+        self._spilled = Spilled()
         self._outgoing = Outgoing(encode, self._rates)
+        self._suspicion = Suspicion(settings.poison_after)
         self._claiming = 0
         self._held: set[InteractionId] = set()  # in memory; leaves when its end is written
         self._settled: set[InteractionId] | None = None  # what left memory while the store is read
@@ -154,7 +159,7 @@ class Dispatcher:
         self.pump_soon()
 
     async def _adopt_claimed(self, settled: set[InteractionId]) -> None:
-        after: InteractionId | None = None
+        after: Outbound | None = None
         while True:
             page = await self._store.read(
                 Waiting(self._node, self.carrier, MessageState.SUBMITTING, PAGE, after)
@@ -165,7 +170,7 @@ class Dispatcher:
                     self._make_ready(message, "a restart")
             if len(page) < PAGE:
                 return
-            after = page[-1].id
+            after = page[-1]
 
     def drain(self) -> None:
         """Send nothing new."""
@@ -205,6 +210,10 @@ class Dispatcher:
             urgent = [message for message in messages if message.priority]
             self._hold(urgent)  # they go first anyway
             messages = [message for message in messages if not message.priority] if urgent else messages
+        if self._spilled:
+            count = len(messages)
+            messages = self._spilled.others(messages)
+            self._stored += count - len(messages)
         if self._overflow or len(messages) > self._settings.max_in_memory - len(self._pending):
             self._overflow = self._missed = True  # order is kept: what is in the store goes first
             self._stored += len(messages)
@@ -215,6 +224,7 @@ class Dispatcher:
     def look_again(self) -> None:
         """Ask the store, when there is nothing else to do, whether it has something that memory has not."""
         self._look = True
+        self._pending.relieve(tuple(self._pending.senders_aside))
         self.pump_soon()
 
     def swept(self, identifiers: Iterable[InteractionId]) -> None:
@@ -228,8 +238,12 @@ class Dispatcher:
 
     def expire(self) -> None:
         """End what expired while no link could take it."""
-        for message in self._outgoing.expired(self._clock.now()):
+        now = self._clock.now()
+        for message in self._outgoing.expired(now):
             self._expire(message)
+        for unit in self._suspicion.waiting:
+            if unit.message.expires <= now:
+                self._expire(unit.message)
 
     def _hold(self, messages: Iterable[Outbound]) -> int:
         fresh = [message for message in messages if message.id not in self._held]
@@ -251,6 +265,8 @@ class Dispatcher:
         if self._stopping:
             return
         now = self._clock.monotonic()
+        if self._suspicion.to_judge:
+            self._judge()
         self._outgoing.ripen(now)
         self._send(now)
         self._claim()
@@ -259,7 +275,7 @@ class Dispatcher:
 
     def _send(self, now: float) -> None:
         outgoing = self._outgoing
-        if not outgoing.ready:
+        if not outgoing.ready and not self._suspicion.busy:
             return
         wall = self._clock.now()
         rooms = [
@@ -272,6 +288,8 @@ class Dispatcher:
             )
             for link in self._links
         ]
+        if self._suspicion.busy:
+            self._suspicion.send(rooms, self._submit)
         while outgoing.ready:
             best = max(range(len(rooms)), key=lambda index: rooms[index][0], default=None)
             if best is None or rooms[best][0] <= 0:
@@ -289,12 +307,33 @@ class Dispatcher:
                 continue
             rooms[best] = (room - 1 if self._submit(link, unit) else 0, link)
 
+    def _judge(self) -> None:
+        """Decide what becomes of the parts that were unanswered on connections that were lost."""
+        judged = self._suspicion.judge()
+        for link, unit in judged.guilty:
+            reason = f"{POISON}: the connection was lost each of the {unit.losses} times it was sent"
+            log.warning("dispatch.poison", carrier=self.carrier, link=link, message=to_text(unit.message.id))
+            self._end(unit.message, MessageEvent.REFUSE, f"link:{link}", reason)
+        for link, unit in judged.suspected:
+            data = {"part": unit.part.number, "connections_lost": unit.losses}
+            self._note(unit.message, f"link:{link}", "part.suspected", data)
+        for unit in judged.innocent:
+            self._outgoing.give_back(unit)
+
     def _submit(self, link: SubmitLink, unit: Unit) -> bool:
         """Send a part; tell whether the link may have room for more."""
         message = unit.message
+        pdu = submit_sm(unit, self._addresses)
+        if message.extras is not None:
+            now, policy = self._clock.now(), self._policy(link)
+            early = too_early(message, policy, now)
+            if early:  # the link's settings were others when it was accepted
+                self._outgoing.try_later(unit, self._clock.monotonic() + early / SECOND)
+                return True
+            pdu = timed(pdu, message, policy, now)
         message.on_wire += 1
         try:
-            link.submit(submit_sm(unit, self._addresses), unit)
+            link.submit(pdu, unit)
         except LinkFull:
             message.on_wire -= 1
             self._rates.give_back(link.name, message.own)
@@ -311,15 +350,23 @@ class Dispatcher:
         return True
 
     def _claim(self) -> None:
-        if not self._pending or len(self._held) - len(self._pending) >= self._settings.max_in_memory:
+        if self._rates.by_sender:
+            self._pending.relieve(self._outgoing.take_relieved())
+        if not self._pending.takeable or len(self._held) - len(self._pending) >= self._settings.max_in_memory:
             return
         window = sum(link.room + link.outstanding for link in self._links if link.bound)
         ahead = self._outgoing.ready + self._claiming
         if ahead * 2 > window or window == 0:
             return  # a window ahead of the wire is enough, and half of one is worth a write
-        batch = self._pending.take(window - ahead)
-        self._claiming += len(batch)
-        self._spawn(self._claimed(batch))
+        room = self._outgoing.room if self._rates.by_sender else None
+        batch, spilled = self._pending.take(window - ahead, room)
+        if spilled:
+            self._stored += len(spilled)
+            self._held.difference_update(message.id for message in spilled)
+            self._spilled.add({message.own for message in spilled})
+        if batch:
+            self._claiming += len(batch)
+            self._spawn(self._claimed(batch))
 
     async def _claimed(self, batch: list[Outbound]) -> None:
         keys = [(message.resource, message.id) for message in batch]
@@ -338,6 +385,7 @@ class Dispatcher:
                 self._make_ready(message)
             else:
                 self._forget(message.id)  # expired meanwhile, or another gateway's now
+                self._pending.relieve((message.own,))
         self.pump_soon()
 
     def _make_ready(self, message: Outbound, again: str = "") -> None:
@@ -347,15 +395,24 @@ class Dispatcher:
             self._end(message, MessageEvent.REFUSE, "dispatcher", error.message)
 
     def _fetch(self) -> None:
-        if self._fetching or self._pending or self._claiming:
+        if self._fetching:
             return
-        if self._overflow or self._look:
+        sender = self._spilled.next(self._pending) if self._spilled else None
+        if sender is not None:
+            self._fetching = True
+            most = self._pending.aside(sender) + self._pending.share + self._rates.ahead(sender)
+            self._spawn(self._fetched(min(most, PAGE), sender))
+        elif (self._overflow or self._look) and not self._pending.in_line and not self._claiming:
             self._fetching, self._overflow, self._look, self._missed = True, True, False, False
-            self._spawn(self._fetched())
+            self._spilled.add(self._pending.senders_aside)  # of whom this asks for no more
+            self._spawn(self._fetched(PAGE))
 
-    async def _fetched(self) -> None:
+    async def _fetched(self, most: int, sender: str | None = None) -> None:
+        """Fetch what waits: of one sender, or of all but those of whom there is enough."""
+        without = () if sender is not None else frozenset(self._spilled)
+        query = Waiting(self._node, self.carrier, MessageState.ACCEPTED, most, sender=sender, without=without)
         try:
-            page = await self._store.read(Waiting(self._node, self.carrier, MessageState.ACCEPTED, PAGE))
+            page = await self._store.read(query)
         except Exception as error:  # whatever it is, the next try may go well
             if not isinstance(error, Unavailable):
                 log.exception("dispatch.fetch_failed", carrier=self.carrier)
@@ -364,8 +421,11 @@ class Dispatcher:
         finally:
             self._fetching = False
         fresh = self._hold(page)
-        self._overflow = self._missed or (len(page) == PAGE and fresh > 0)
-        self._stored = max(0, self._stored - fresh) if self._overflow else 0
+        if sender is not None:
+            self._spilled.read(sender, whole=len(page) < most)
+        else:
+            self._overflow = self._missed or (len(page) == most and fresh > 0)
+        self._stored = max(0, self._stored - fresh) if self._overflow or self._spilled else 0
         self.pump_soon()
 
     # --- what links say (sms.smpp.link.LinkHandler, the outbound half) ---
@@ -374,6 +434,8 @@ class Dispatcher:
         """Take a submit_sm_resp."""
         message, pace = unit.message, self._paces[link.name]
         message.on_wire -= 1
+        if self._suspicion.busy:
+            self._suspicion.answered(link.name)
         if status == CommandStatus.ESME_ROK:
             pace.taken(link.outstanding, link.room)
             self._taken(link, unit, remote_id)
@@ -408,9 +470,12 @@ class Dispatcher:
             self._note(message, f"link:{link.name}", "part.unanswered", data)
             self._taken(link, unit, "")
         elif link.bound and not message.over:  # its own answer is missing, not that of all on the link
+            self._suspicion.answered(link.name)
             self._try_later(link, unit, reason)
-        else:
+        elif message.over:
             self._outgoing.give_back(unit)
+        else:
+            self._suspicion.lost(link.name, unit)
         self.pump_soon()
 
     def _try_later(self, link: SubmitLink, unit: Unit, reason: str) -> None:
@@ -430,6 +495,10 @@ class Dispatcher:
     def _taken(self, link: SubmitLink, unit: Unit, remote_id: str) -> None:
         message, part = unit.message, unit.part
         message.done.add(part.number)
+        now = self._clock.now()
+        wait = message.report_seconds or self._settings.report_seconds
+        if message.extras is not None:
+            wait = receipt_wait(message, wait, now)
         self._outcomes.add(
             Submitted(
                 (message.resource, message.id),
@@ -438,9 +507,10 @@ class Dispatcher:
                 self.carrier,
                 link.name,
                 match_id(remote_id),
-                self._clock.now(),
+                now,
                 len(message.done) == part.total and not message.over,
-                message.report_seconds or self._settings.report_seconds,
+                wait,
+                message.over,
             )
         )
 

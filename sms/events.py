@@ -6,8 +6,9 @@ Field names are camelCase and numbers keep their plus; Azure's own examples are 
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from sms.extension import TandemMessage
 from telephony.events.event import Event
 
 RECEIVED: Final = "Microsoft.Communication.SMSReceived"
@@ -23,6 +24,8 @@ class ReceivedSms(Struct, frozen=True, rename="camel"):
     message: str
     received_timestamp: str
     segment_count: int
+    tandem: TandemMessage | UnsetType = UNSET
+    """Not ACS's: of a message that is no text, or has more in its header than long texts need."""
 
 
 class DeliveryAttempt(Struct, frozen=True, rename="camel"):

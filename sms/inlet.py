@@ -9,18 +9,21 @@ import structlog
 from carriers.model.carrier import Carrier
 from sms.address import number
 from sms.gather import Gather
+from sms.message import Extras
 from sms.ports import DeliverLink
 from sms.reassembly import part_of, repetition
+from sms.receipt_learning import ReceiptForms
 from sms.receipts import is_receipt, is_receipt_by_type, read_receipt
 from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, EsmClass, Tag
 from sms.smpp.pdu import DeliverSm, tlv
 from sms.store.finish import Finisher
 from sms.store.inbound import InboundSms, RecordInbound
+from sms.store.receipt_forms import OpenReceipt, Taken
 from sms.store.receipts import CarrierReceipt, RecordReceipts
 from sms.store.repeats import DoubtAnswers, TrustAnswers
 from sms.suspects import Suspects
-from sms.text import Alphabet, decode
+from sms.text import Alphabet, Decoded, Envelope, decode, udh
 from telephony.kernel.clock import DAY, Clock
 from telephony.kernel.e164 import shorten
 from telephony.kernel.errors import Unavailable
@@ -50,6 +53,7 @@ class _Answer:
 
 
 _Receipt = tuple[CarrierReceipt, _Answer]
+_Open = tuple[OpenReceipt, _Answer]
 _Message = tuple[InboundSms, _Answer]
 _Kept = tuple[Finisher, list[InteractionId | None]]
 
@@ -89,6 +93,16 @@ class Inlet:
             failed=self._doubt_unwritten,
             persistent=False,
         )
+        self.forms: Final = ReceiptForms(
+            name, carrier, store=store, clock=clock, finisher=finisher, ended=ended
+        )
+        self._open: Gather[_Open, Taken] = Gather(
+            store,
+            lambda batch: self.forms.job(receipt for receipt, _ in batch),
+            done=self._open_kept,
+            failed=_try_again,
+            persistent=False,
+        )
         self._receipts: Gather[_Receipt, Finisher] = Gather(
             store,
             lambda batch: RecordReceipts(finisher(), [receipt for receipt, _ in batch]),
@@ -112,6 +126,7 @@ class Inlet:
     async def flush(self) -> None:
         """Wait until everything that came in is kept and answered."""
         await self._receipts.flush()
+        await self._open.flush()
         await self._messages.flush()
         await self._lost.flush()
 
@@ -147,7 +162,7 @@ class Inlet:
             answer.send(CommandStatus.ESME_RX_P_APPN)
 
     def _take_receipt(self, link: DeliverLink, payload: bytes, pdu: DeliverSm, answer: _Answer) -> None:
-        receipt = read_receipt(pdu, payload, self._carrier.receipt_id)
+        receipt = read_receipt(pdu, payload)
         if receipt is None and payload and not is_receipt_by_type(pdu):
             self._take_message(link, payload, pdu, answer)  # it names itself, not a message of ours
             return
@@ -156,7 +171,11 @@ class Inlet:
             log.warning("receipt.unreadable", carrier=self._name, link=link.name, octets=len(payload))
             answer.send(CommandStatus.ESME_ROK)
             return
-        self._receipts.add((CarrierReceipt(self._name, link.name, self._clock.now(), receipt), answer))
+        scope = self.forms.of(link.name)
+        if scope.open:
+            self._open.add((self.forms.opened(scope, link.name, receipt, pdu), answer))
+        else:
+            self._receipts.add((self.forms.declared(scope, link.name, receipt), answer))
 
     def _take_message(self, link: DeliverLink, payload: bytes, pdu: DeliverSm, answer: _Answer) -> None:
         udhi = bool(pdu.esm_class & _UDHI)
@@ -164,7 +183,8 @@ class Inlet:
         now = self._clock.now()
         own = number(pdu.destination_addr, pdu.dest_addr_ton)
         peer = number(pdu.source_addr, pdu.source_addr_ton)
-        part = part_of(self._name, own, peer, decoded, pdu.tlvs, now)
+        extras = _extras(decoded, pdu)
+        part = part_of(self._name, own, peer, decoded, pdu.tlvs, now, extras)
         body = decoded.body if decoded.alphabet is Alphabet.BINARY else decoded.text.encode()
         remote_id = (tlv(pdu.tlvs, Tag.RECEIPTED_MESSAGE_ID) or b"").partition(b"\0")[0].decode("latin-1")
         known = None
@@ -191,9 +211,15 @@ class Inlet:
             part=part,
             repetition=known,
             named=bool(remote_id),
+            extras=extras,
             suspect=known is not None and self._suspects.take(known.digest, self._clock.monotonic()),
         )
         self._messages.add((message, answer))
+
+    def _open_kept(self, batch: Sequence[_Open], taken: Taken) -> None:
+        for _, answer in batch:
+            answer.send(CommandStatus.ESME_ROK)
+        self.forms.taken(taken)
 
     def _receipts_kept(self, batch: Sequence[_Receipt], finisher: Finisher) -> None:
         for _, answer in batch:
@@ -228,6 +254,16 @@ class Inlet:
     def body_until(self) -> int:
         """Return until when a text that comes now is kept."""
         return self._clock.now() + self._settings.body_days * DAY
+
+
+def _extras(decoded: Decoded, pdu: DeliverSm) -> Extras | None:
+    """Return what a message has that its text does not tell; None for a mere text."""
+    if decoded.alphabet is not Alphabet.BINARY and not decoded.header.raw:
+        return None
+    header = udh.apart(decoded.header)
+    if decoded.alphabet is not Alphabet.BINARY and not header:
+        return None
+    return Extras(Envelope(header=header, data_coding=pdu.data_coding), pdu.protocol_id)
 
 
 def _nothing(links: Sequence[str], result: None) -> None:

@@ -1,24 +1,30 @@
-"""The verbs behind cancelling and re-queueing a message."""
+"""The verbs behind cancelling, re-queueing and replacing a message."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from sms.compliance.countries import Countries
 from sms.message import Outbound
+from sms.outgoing import Encode, encoded
 from sms.settings import SmsSettings
 from sms.store.finish import Finisher
 from sms.store.life import CancelMessage, RequeueMessage
-from telephony.kernel.clock import SECOND, Clock
+from sms.store.replace import Replacement, ReplaceMessage, Resume
+from sms.text import Envelope
+from telephony.kernel.clock import Clock
+from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store import Store
 
 SOURCE: Final = "admin"
-"""Who did it, in timelines."""
+"""Who did it, in timelines, unless somebody else is named."""
 
 
 class MessageLife:
     """Take messages back, or have them sent again.
 
-    `cancelled` is told of a message its carrier's dispatcher must not send any more, `offer` hands one over.
+    `cancelled` is told of a message its carrier's dispatcher must not send any more, `offer` hands one over,
+    `encoder` returns what encodes a carrier's texts.
     """
 
     def __init__(
@@ -32,6 +38,7 @@ class MessageLife:
         ended: Callable[[Finisher], None],
         offer: Callable[[str, Sequence[Outbound]], None],
         cancelled: Callable[[str, InteractionId], None],
+        encoder: Callable[[str], Encode] = lambda _: encoded,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -41,25 +48,67 @@ class MessageLife:
         self._ended = ended
         self._offer = offer
         self._cancelled = cancelled
+        self._encoder = encoder
+        self._countries = Countries(settings.compliance.countries)
 
-    async def cancel(self, resource: ResourceId, identifier: InteractionId) -> None:
+    async def cancel(self, resource: ResourceId, identifier: InteractionId, source: str = SOURCE) -> None:
         """Take a message back; once this returns, nothing of it is sent.
 
         Raises NotFound, Conflict when it is being sent or is over, Unavailable when the store is away.
         """
-        job = CancelMessage(self._finisher(), resource, identifier, self._clock.now(), SOURCE)
+        job = CancelMessage(self._finisher(), resource, identifier, self._clock.now(), source)
         finisher, carrier = await self._store.write(job)
         self._ended(finisher)
         self._cancelled(carrier, identifier)
 
     async def requeue(self, resource: ResourceId, identifier: InteractionId) -> None:
-        """Have a message sent again, valid as long as a new one.
+        """Have a message sent again, valid as long as a new one, and not before its time.
 
         Raises NotFound, Conflict when it is not over, was delivered, its text is gone or its recipient has
         opted out, Unavailable when the store is away.
         """
-        now = self._clock.now()
-        expires = now + self._settings.validity_seconds * SECOND
-        job = RequeueMessage(self._node, resource, identifier, now, expires, SOURCE)
+        now, validity = self._clock.now(), self._settings.validity_seconds
+        job = RequeueMessage(self._node, resource, identifier, now, validity, SOURCE)
         carrier, message = await self._store.write(job)
-        self._offer(carrier, [message])
+        if message is not None:
+            self._offer(carrier, [message])
+
+    async def replace(
+        self,
+        resource: ResourceId,
+        identifier: InteractionId,
+        text: str,
+        *,
+        carrier: str,
+        to: str,
+        envelope: Envelope,
+        receipt: int,
+        not_before: int | None,
+        validity_seconds: int | None,
+        source: str,
+    ) -> None:
+        """Put another text into a message, on its way to `to` by `carrier`, that was not sent yet.
+
+        Once this returns, nothing of the old text is sent. `not_before` and `validity_seconds` are as before
+        when they are None. Raises NotFound, Conflict when the message is being sent, is over or is another
+        gateway's, InvalidRequest when the text cannot be sent, Unavailable when the store is away.
+        """
+        parts = self._encoder(carrier)(text, envelope)
+        if not_before is not None and self._countries:
+            not_before = self._countries.not_before(to, not_before) or not_before
+        new = Replacement(text, parts.alphabet.value, parts.segments, receipt, not_before, validity_seconds)
+        now, validity = self._clock.now(), self._settings.validity_seconds
+        job = ReplaceMessage(self._node, resource, identifier, now, validity, new, source)
+        try:
+            replaced = await self._store.write(job)
+        except Unavailable:
+            self._cancelled(carrier, identifier)  # done perhaps: the store knows which text it has
+            raise
+        self._cancelled(carrier, identifier)
+        if replaced.expires is None:
+            return
+        # Claims that were on their way with the old text are through, in vain, once this is.
+        resume = Resume(self._node, resource, identifier, replaced, replaced.expires)
+        message = await self._store.write_until_done(resume)
+        if message is not None:
+            self._offer(carrier, [message])

@@ -8,6 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from sms.text.alphabet import Alphabet
+from sms.text.envelope import BARE, Envelope
 from sms.text.udh import Concat
 from telephony.kernel import ids
 from telephony.kernel.clock import SECOND
@@ -22,12 +24,32 @@ MAX_TEXT: Final = 2048
 _WIRE_ID: Final = re.compile(r"(?:(?:Outgoing|Incoming)_[0-9]{14})?([0-9A-Fa-f-]{36})", re.ASCII)
 
 
+MAX_DATA: Final = 4096
+"""Octets of a message that is no text: as many as the longest text in UCS-2 has, some 30 parts."""
+
+
+class Extras(Struct, frozen=True, omit_defaults=True):
+    """What few messages have: whatever their sender asked for beyond a text."""
+
+    envelope: Envelope = BARE
+    protocol_id: int = 0
+    """SMPP 3.4 §5.2.13."""
+    validity: int = 0
+    """Seconds that it is valid from when it may be sent; 0: the operator's setting."""
+    send_at: int = 0
+    """When it was asked to be sent: microseconds UTC; 0: at once."""
+    missing: tuple[int, ...] = ()
+    """Numbers of the parts of an inbound message that did not come."""
+    coding: int = 0
+    """The data_coding in which its SMPP account wrote the text: replace_sm does not say it again."""
+
+
 class SmsDetail(Struct, frozen=True, omit_defaults=True):
     """What the store keeps of a message beside the columns of its interaction."""
 
     segments: int = 1
     alphabet: str = "gsm"
-    """A value of `sms.text.Alphabet`."""
+    """A value of `sms.text.Alphabet`; binary: the body is octets, not UTF-8."""
     tag: str | None = None
     report: bool = False
     """Whether the application asked for a delivery report."""
@@ -41,6 +63,11 @@ class SmsDetail(Struct, frozen=True, omit_defaults=True):
     """Which part of a text it is, when the account cut that itself."""
     priority: int = 0
     """0 to 3: the greater leaves first."""
+    extras: Extras | None = None
+
+    def valid_seconds(self, most: int) -> int:
+        """Return how long it may wait to be sent; `most` is the operator's setting."""
+        return most if self.extras is None or not self.extras.validity else min(most, self.extras.validity)
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +78,8 @@ class Outbound:
     id: InteractionId
     own: str
     peer: str
-    text: str
+    text: str | bytes
+    """Octets when it is no text."""
     expires: int
     """When it is not worth sending any more: microseconds UTC."""
     report_seconds: int
@@ -67,6 +95,7 @@ class Outbound:
     """Which part of a text it is, when its sender cut that itself."""
     priority: int = 0
     """0 to 3: the greater leaves first (SMPP 3.4 §5.2.14)."""
+    extras: Extras | None = None
 
     @property
     def untouched(self) -> bool:
@@ -76,6 +105,33 @@ class Outbound:
     def reference(self) -> int:
         """Return the concatenation reference: the same after a restart, so that resent parts still join."""
         return self.id[7]  # counts up within a millisecond, so that texts sent together differ
+
+
+def outbound_of(
+    resource: ResourceId,
+    identifier: InteractionId,
+    own: str,
+    peer: str,
+    body: bytes,
+    expires: int,
+    detail: SmsDetail,
+    *,
+    doubt: bool = False,
+) -> Outbound:
+    """Return a message as the store has it, ready to be sent."""
+    return Outbound(
+        resource,
+        identifier,
+        own,
+        peer,
+        body if detail.alphabet == Alphabet.BINARY.value else body.decode(),
+        expires,
+        detail.report_seconds,
+        doubt=doubt,
+        concat=detail.concat,
+        priority=detail.priority,
+        extras=detail.extras,
+    )
 
 
 def wire_id(identifier: bytes, direction: str) -> str:

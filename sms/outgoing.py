@@ -6,24 +6,30 @@ a text's parts arrive in order, and nobody overtakes an older message by its bei
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 from carriers.model.carrier import Carrier
 from carriers.model.text import TextPolicy
 from sms.address import USUAL, Addresses
 from sms.message import Outbound
-from sms.rates import Rates, Turns
+from sms.rates import UNLIMITED, Rates, Turns
 from sms.smpp.constants import EsmClass, RegisteredDelivery
 from sms.smpp.pdu import SubmitSm
-from sms.text import Alphabet, Concat, Encoded, Part, TextEncoder, TextTooLong, encode, udh
+from sms.text import BARE, Alphabet, Concat, Encoded, Envelope, Part, TextEncoder, TextTooLong, udh
 
 _UDHI: Final = int(EsmClass.UDHI)
 _RECEIPT: Final = int(RegisteredDelivery.RECEIPT)
 
-Encode: TypeAlias = Callable[[str], Encoded]
-"""Turns a text into what a carrier takes; raises InvalidText or TextTooLong."""
+
+class Encode(Protocol):
+    """Turns a text, or octets, into what a carrier takes."""
+
+    def __call__(self, body: str | bytes, envelope: Envelope | None = None, /) -> Encoded:
+        """Return it cut into parts. Raises InvalidText, InvalidHeader or TextTooLong."""
+        ...
+
 
 SEPTETS: Final = 160
 OCTETS: Final = 140
@@ -35,21 +41,31 @@ _PRIORITY_BITS: Final = 48
 REMEMBERED: Final = 512
 """Texts whose encoding is remembered for a carrier: one text often goes to many recipients."""
 
-encoded: Final[Encode] = lru_cache(maxsize=REMEMBERED)(encode)
-"""`sms.text.encode`, remembered."""
+
+def _remembering(encoder: TextEncoder) -> Encode:
+    def encode(body: str | bytes, envelope: Envelope | None = None) -> Encoded:
+        if envelope is None and isinstance(body, str):
+            return encoder.encode(body)
+        return encoder.enclosed(body, envelope or BARE)
+
+    return lru_cache(maxsize=REMEMBERED)(encode)
+
+
+encoded: Final = _remembering(TextEncoder())
+"""Encodes for a carrier that wants nothing special, and remembers."""
 
 
 def encoder_for(carrier: Carrier) -> Encode:
     """Return what encodes texts as `carrier` wants them, and remembers."""
     if carrier.text == TextPolicy() and carrier.data_coding_default == "gsm":
         return encoded
-    return lru_cache(maxsize=REMEMBERED)(TextEncoder(carrier.text, carrier.data_coding_default).encode)
+    return _remembering(TextEncoder(carrier.text, carrier.data_coding_default))
 
 
 class Unit:
     """A part of a message that wants to be sent."""
 
-    __slots__ = ("again", "attempts", "avoid", "message", "order", "part")
+    __slots__ = ("again", "attempts", "avoid", "losses", "message", "order", "part")
 
     def __init__(self, message: Outbound, part: Part, order: int, again: str = "") -> None:
         self.message = message
@@ -57,6 +73,8 @@ class Unit:
         self.order = order
         self.attempts = 0
         """Refusals and lost answers so far that were this part's own."""
+        self.losses = 0
+        """Connections that were lost one after the other while it was unanswered."""
         self.avoid = ""
         """The link that refused it last: another one is tried, if there is one."""
         self.again = again
@@ -72,6 +90,7 @@ class Outgoing:
         self._rates = rates if rates is not None and rates.limited else None
         self._turns: Turns[Unit] = Turns()
         self._turn: dict[str, Unit] = {}  # by sender: the part whose turn has come
+        self._relieved: set[str] = set()  # senders of whom something left since it was asked
         self._ready: list[tuple[int, Unit]] = []
         self._later: list[tuple[float, int, Unit]] = []
         self._order = itertools.count()
@@ -97,11 +116,11 @@ class Outgoing:
     def add(self, message: Outbound, again: str = "") -> list[Part]:
         """Take the parts of a message that its carrier is not known to have; return them.
 
-        Raises InvalidText or TextTooLong for a text that no parts can carry.
+        Raises InvalidText, InvalidHeader or TextTooLong for what no parts can carry.
         """
-        parts = [
-            part for part in _parts(self._encode(message.text), message) if part.number not in message.done
-        ]
+        extras = message.extras
+        text = self._encode(message.text) if extras is None else self._encode(message.text, extras.envelope)
+        parts = [part for part in _parts(text, message) if part.number not in message.done]
         for part in parts:
             order = next(self._order) - (message.priority << _PRIORITY_BITS)
             heapq.heappush(self._ready, (order, Unit(message, part, order, again)))
@@ -139,12 +158,27 @@ class Outgoing:
         wait = self._rates.allow(link, sender, now)
         if wait > 0.0:
             self._turns.wait_first(sender, unit, now + wait)
+        else:
+            self._relieved.add(sender)
         if has_turn:
             self._pass_turn(sender, now + (wait or self._rates.sender_wait(sender, now)))
         return wait == 0.0
 
+    def room(self, sender: str) -> int:
+        """Return how many messages of a sender are worth claiming: what waits for its turn is claimed."""
+        if self._rates is None:
+            return UNLIMITED
+        return self._rates.ahead(sender) - self._turns.waiting(sender) - (sender in self._turn)
+
+    def take_relieved(self) -> set[str]:
+        """Return the senders of whom something left since the last time."""
+        relieved, self._relieved = self._relieved, set()
+        return relieved
+
     def drop(self, unit: Unit, now: float) -> None:
         """Learn that a part that was taken will not go: the next of its sender's may."""
+        if self._rates is not None:
+            self._relieved.add(unit.message.own)
         if self._turn.get(unit.message.own) is unit:
             self._pass_turn(unit.message.own, now)
 
@@ -196,6 +230,7 @@ def submit_sm(unit: Unit, addresses: Addresses = USUAL) -> SubmitSm:
         dest_addr_npi=destination.npi,
         destination_addr=destination.digits,
         esm_class=_UDHI if part.udhi else 0,
+        protocol_id=0 if message.extras is None else message.extras.protocol_id,
         priority_flag=message.priority,
         registered_delivery=_RECEIPT,
         data_coding=part.data_coding,

@@ -6,6 +6,7 @@ not: carriers count by the second and refuse the rest.
 """
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, Generic, TypeVar
@@ -22,6 +23,12 @@ MAX_SENDERS: Final = 10_000
 UNLIMITED: Final = 1 << 30
 """Room of a link without a rate."""
 
+LEAST_AHEAD: Final = 2
+"""Messages that a slow sender has ready: one for its turn, and the next."""
+
+MOST_AHEAD: Final = 250
+"""Messages that a fast one has: getting the next ready takes some milliseconds."""
+
 T = TypeVar("T")
 
 
@@ -35,6 +42,11 @@ class Bucket:
         self._interval = 1.0 / per_second
         self._slack = slack + 1e-6  # rounding must not cost a turn
         self._due = float("-inf")  # when the next one would go if all went evenly
+
+    def change(self, per_second: float, slack: float) -> None:
+        """Take another rate from now on; what was taken before stays taken."""
+        self._interval = 1.0 / per_second
+        self._slack = slack + 1e-6
 
     def wait(self, now: float) -> float:
         """Return after how many seconds the next may go; 0 when it may now."""
@@ -74,6 +86,8 @@ class Rates:
         self._senders: dict[str, Bucket] = {}
         self.limited: Final = bool(self._links or self._named or sender is not None)
         """Whether there is any limit: nothing need be asked otherwise."""
+        self.by_sender: Final = bool(self._named or sender is not None)
+        """Whether senders have limits."""
 
     @classmethod
     def of(cls, links: Mapping[str, SmppLink], sender: float | None, senders: Mapping[str, float]) -> "Rates":
@@ -107,6 +121,11 @@ class Rates:
         """Return after how many seconds a link's own rate lets the next one go."""
         bucket = self._links.get(link)
         return bucket.wait(now) if bucket else 0.0
+
+    def ahead(self, sender: str) -> int:
+        """Return how many of a sender's messages are worth having ready: as many as go in a second."""
+        rate = self._named.get(sender, self._sender)
+        return UNLIMITED if rate is None else min(MOST_AHEAD, max(LEAST_AHEAD, math.ceil(rate)))
 
     def sender_wait(self, sender: str, now: float) -> float:
         """Return after how many seconds a sender's own rate lets its next message go."""
@@ -147,6 +166,11 @@ class Turns(Generic[T]):
     def waits(self, sender: str) -> bool:
         """Tell whether something of a sender's waits: what is newer has to stand behind it."""
         return sender in self._queues
+
+    def waiting(self, sender: str) -> int:
+        """Return how many of a sender's wait."""
+        queue = self._queues.get(sender)
+        return 0 if queue is None else len(queue)
 
     def wait(self, sender: str, item: T, at: float) -> None:
         """Take what must wait: behind what waits already, or for the sender's turn at `at`."""

@@ -19,7 +19,9 @@ from itertools import groupby
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from sms.message import Extras
 from sms.smpp.pdu import Tlvs
 from sms.text import Alphabet, Concat, Decoded, Shift, decode_body, sar
 from telephony.kernel.clock import DAY, SECOND
@@ -80,6 +82,8 @@ class PartRow(NamedTuple):
     """When it came: microseconds UTC."""
     delivered: bool = False
     """Whether its text is out. Such rows stay for `seconds`, so that a part that is repeated is known."""
+    extras: Extras | None = None
+    """What it has beyond a text."""
 
     def repeats(self, other: "PartRow") -> bool:
         """Tell whether this is the same part of the same text."""
@@ -108,6 +112,8 @@ class Assembled:
     """The numbers of those that did not."""
     at: int
     """When the first of them came: microseconds UTC."""
+    extras: Extras | None = None
+    """The first part's that has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +163,22 @@ def concatenation(decoded: Decoded, tlvs: Tlvs) -> Concat | None:
     return decoded.concat or sar.read(tlvs)
 
 
-def part_of(carrier: str, own: str, peer: str, decoded: Decoded, tlvs: Tlvs, at: int) -> PartRow | None:
+def part_of(
+    carrier: str,
+    own: str,
+    peer: str,
+    decoded: Decoded,
+    tlvs: Tlvs,
+    at: int,
+    extras: Extras | None = None,
+) -> PartRow | None:
     """Return a message as a part; None when it is whole, which a text of one part is, too."""
     concat = concatenation(decoded, tlvs)
     if concat is None or concat.total == 1:
         return None
     kind: Kind = "sar" if concat.sar else "udh16" if concat.wide else "udh8"
     key = PartKey(carrier, own, peer, kind, concat.reference, concat.total)
-    return PartRow(key, concat.number, decoded.body, decoded.alphabet, decoded.shift, at)
+    return PartRow(key, concat.number, decoded.body, decoded.alphabet, decoded.shift, at, extras=extras)
 
 
 def receive(part: PartRow, rows: Sequence[PartRow], seconds: int) -> Step:
@@ -207,12 +221,15 @@ def assemble(rows: Iterable[PartRow]) -> Assembled:
     came = {row.number for row in parts}
     missing = tuple(number for number in range(1, key.total + 1) if number not in came)
     at = min(row.at for row in parts)
+    extras = next((row.extras for row in parts if row.extras is not None), None)
     textual = [row for row in parts if row.alphabet is not Alphabet.BINARY]
     if not textual:
         body = b"".join(row.body for row in parts)
-        return Assembled(key, "", body, Alphabet.BINARY, len(parts), missing, at)
+        if missing:  # octets have no place for a mark
+            extras = replace(extras or Extras(), missing=missing)
+        return Assembled(key, "", body, Alphabet.BINARY, len(parts), missing, at, extras)
     text = _joined(textual, key.total)
-    return Assembled(key, text, text.encode(), textual[0].alphabet, len(parts), missing, at)
+    return Assembled(key, text, text.encode(), textual[0].alphabet, len(parts), missing, at, extras)
 
 
 def _joined(parts: Sequence[PartRow], total: int) -> str:

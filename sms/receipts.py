@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from carriers.model.smpp import IdForm
 from sms.smpp.constants import EsmClass, MessageState, Tag
 from sms.smpp.pdu import DeliverSm, tlv
 
@@ -60,10 +61,6 @@ _TYPE_MASK: Final = int(EsmClass.TYPE_MASK)
 _NAMED: Final = int(Tag.RECEIPTED_MESSAGE_ID)
 _STATE: Final = int(Tag.MESSAGE_STATE)
 
-IdForm = Literal["same", "hex-to-decimal", "decimal-to-hex"]
-"""How a receipt's id becomes the submit_sm_resp's: `hex-to-decimal` reads the receipt's as hexadecimal and
-looks for it in decimal."""
-
 
 class Receipt(Struct, frozen=True, gc=False):
     """One receipt."""
@@ -82,7 +79,22 @@ class Receipt(Struct, frozen=True, gc=False):
         return f"{self.stat} {self.error}".strip()
 
 
-RECEIPT_DECODER: Final = msgspec.json.Decoder(Receipt)
+class KeptReceipt(Receipt, frozen=True, gc=False, omit_defaults=True):
+    """A receipt that waits in the store, with what reading its id in another form takes."""
+
+    raw: str = ""
+    """The id as the carrier sent it, zeros in front and case aside. Empty: as `remote_id`."""
+    link: str = ""
+    """Where it came in."""
+    parties: tuple[str, ...] = ()
+    """The addresses in it; empty when nobody compares them."""
+
+    def spelled(self, form: IdForm) -> str:
+        """Return its id as a response's would be spelled."""
+        return match_id(self.raw or self.remote_id, form)
+
+
+RECEIPT_DECODER: Final = msgspec.json.Decoder(KeptReceipt)
 
 
 def is_receipt(pdu: DeliverSm) -> bool:

@@ -6,11 +6,11 @@ from typing import Final
 
 from sms.compliance.countries import CODE as SENDER_NOT_ALLOWED
 from sms.compliance.countries import Countries
-from sms.message import MAX_TEXT, Outbound, SmsDetail, wire_id
+from sms.message import MAX_DATA, MAX_TEXT, Extras, Outbound, SmsDetail, wire_id
 from sms.outgoing import Encode, encoded
 from sms.settings import SmsSettings
 from sms.store.accept import Accepted, AcceptMessages, NewMessage
-from sms.text import Alphabet, Concat
+from sms.text import BARE, Alphabet, Concat, Envelope, InvalidHeader
 from telephony.kernel import ids
 from telephony.kernel.clock import DAY, SECOND, Clock
 from telephony.kernel.e164 import parse_e164
@@ -63,18 +63,38 @@ class Options:
     concat: Concat | None = None
     """Which part of a text this is, when its sender cut that itself."""
     validity_seconds: int | None = None
-    """How long it may wait to be sent; the operator's setting when that is less."""
+    """How long it may wait to be sent, and to be delivered; the operator's setting when that is less."""
     not_before: int | None = None
     """When it may be sent at the earliest: microseconds UTC."""
     priority: int = 0
     """0 to 3: the greater leaves first."""
+    envelope: Envelope = BARE
+    protocol_id: int = 0
+    max_parts: int | None = None
+    """How many parts it may need at most; None: as many as there can be."""
+    coding: int = 0
+    """See `Extras`."""
+
+    def extras(self) -> Extras | None:
+        """Return what is kept of the rarer wishes; None when there are none."""
+        rare = self.protocol_id or self.validity_seconds or self.not_before or self.coding
+        if self.envelope == BARE and not rare:
+            return None
+        return Extras(
+            self.envelope,
+            self.protocol_id,
+            self.validity_seconds or 0,
+            self.not_before or 0,
+            coding=self.coding,
+        )
 
 
 class SendSms:
     """Accept messages for sending.
 
     `offer` hands committed messages to their carrier's dispatcher, `backlog` counts what waits for it,
-    `encoder` returns what encodes a carrier's texts.
+    `encoder` returns what encodes a carrier's texts, `schedules` tells whether a carrier keeps messages until
+    their time.
     """
 
     def __init__(
@@ -88,6 +108,7 @@ class SendSms:
         offer: Callable[[str, Sequence[Outbound]], None],
         backlog: Callable[[str], int],
         encoder: Callable[[str], Encode] = lambda _: encoded,
+        schedules: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -98,30 +119,36 @@ class SendSms:
         self._offer = offer
         self._backlog = backlog
         self._encoder = encoder
+        self._schedules = schedules
 
     async def __call__(
         self,
         resource: ResourceId,
         sender: str,
         recipients: Sequence[Recipient],
-        text: str,
+        text: str | bytes,
         options: Options,
         request_id: str,
     ) -> list[Result]:
-        """Return a result for each recipient, in order, once every message is on disk.
+        """Send a text, or octets that are none.
+
+        Returns a result for each recipient, in order, once every message is on disk.
 
         A recipient that is no number, whose country does not take the sender, or that has opted out is
-        refused alone. Raises Unauthorized when the sender is not the resource's number, InvalidRequest when
-        no recipient is a number that the sender may reach or the text cannot be sent, LimitReached when too
-        much is waiting, Unavailable when the store is away: then nothing was accepted.
+        refused alone. Raises Unauthorized when the sender is not the resource's number or cannot send texts,
+        InvalidRequest when no recipient is a number that the sender may reach or the text cannot be sent,
+        LimitReached when too much is waiting, Unavailable when the store is away: then nothing was accepted.
         """
-        alphabet, segments = _measure(text, encoded)
+        extras = options.extras()
+        alphabet, segments = _measure(text, encoded, options)
         owned = await self._numbers.find(sender)
         if owned is None or owned.resource != resource:
             raise Unauthorized("The sender is not a phone number of this resource.", target="from")
+        if not owned.sends_sms:
+            raise Unauthorized("The sender's capabilities do not include outbound SMS.", target="from")
         encode = self._encoder(owned.carrier)
         if encode is not encoded:  # a carrier with a policy of its own
-            alphabet, segments = _measure(text, encode)
+            alphabet, segments = _measure(text, encode, options)
         refusals = [self._refusal(sender, recipient.to) for recipient in recipients]
         valid = [
             recipient for recipient, refusal in zip(recipients, refusals, strict=True) if refusal is None
@@ -144,13 +171,14 @@ class SendSms:
             options.receipt,
             options.concat,
             options.priority,
+            extras,
         )
         now = self._clock.now()
-        validity = self._settings.validity_seconds
-        if options.validity_seconds is not None:
-            validity = min(validity, options.validity_seconds)
-        expires = now + validity * SECOND
-        body = text.encode()
+        validity = detail.valid_seconds(self._settings.validity_seconds)
+        asked = options.not_before if options.not_before is not None and options.not_before > now else None
+        by_carrier = asked is not None and self._schedules(owned.carrier)
+        expires = (asked if asked is not None and by_carrier else now) + validity * SECOND
+        body = text.encode() if isinstance(text, str) else text
         fresh = [
             NewMessage(
                 resource,
@@ -161,11 +189,12 @@ class SendSms:
                 body,
                 detail,
                 recipient.repeat,
-                self._not_before(recipient.to, now, options),
+                self._not_before(recipient.to, now, asked, by_carrier),
             )
             for recipient in valid
         ]
-        last = max([now, *(message.not_before for message in fresh if message.not_before is not None)])
+        times = (message.not_before for message in fresh if message.not_before is not None)
+        last = max([asked or now, *times])
         # What is to be sent must be there.
         kept = max(now + self._settings.body_days * DAY, last + self._settings.validity_seconds * SECOND)
         accepted = await self._store.write(
@@ -184,6 +213,7 @@ class SendSms:
                     options.report_seconds,
                     concat=options.concat,
                     priority=options.priority,
+                    extras=extras,
                 )
                 for message, answer in zip(fresh, accepted, strict=True)
                 if not answer.refused and not answer.repeated and message.not_before is None
@@ -195,13 +225,15 @@ class SendSms:
             for recipient, refusal in zip(recipients, refusals, strict=True)
         ]
 
-    def _not_before(self, to: str, now: int, options: Options) -> int | None:
-        """Return when a recipient may be sent to at the earliest; None: at once."""
-        asked = options.not_before if options.not_before is not None and options.not_before > now else None
-        if not self._countries:
-            return asked
-        quiet = self._countries.not_before(to, asked or now)
-        return asked if quiet is None else quiet
+    def _not_before(self, to: str, now: int, asked: int | None, by_carrier: bool) -> int | None:
+        """Return until when a message is kept here; None: not at all.
+
+        What has to wait for the end of quiet hours is kept here, whoever keeps what its sender planned.
+        """
+        quiet = self._countries.not_before(to, asked or now) if self._countries else None
+        if quiet is not None:
+            return quiet
+        return None if by_carrier else asked
 
     def _refusal(self, sender: str, to: str) -> str | None:
         """Return why nothing can be sent to a recipient, in words, or None."""
@@ -220,14 +252,26 @@ def _nothing_to_send(refusals: Sequence[str | None]) -> InvalidRequest:
     return InvalidRequest(message, code=SENDER_NOT_ALLOWED, target="from")
 
 
-def _measure(text: str, encode: Encode) -> tuple[Alphabet, int]:
-    """Return a text's alphabet and number of parts. Raises InvalidRequest for one that cannot be sent."""
-    if len(text) * 2 > MAX_TEXT and len(text.encode("utf-16-le", "surrogatepass")) > MAX_TEXT * 2:
-        raise InvalidRequest(f"message: It must have at most {MAX_TEXT} characters.", target="message")
+def _measure(body: str | bytes, encode: Encode, options: Options) -> tuple[Alphabet, int]:
+    """Return a body's alphabet and number of parts. Raises InvalidRequest for one that cannot be sent."""
+    if isinstance(body, str):
+        target = "message"
+        if len(body) * 2 > MAX_TEXT and len(body.encode("utf-16-le", "surrogatepass")) > MAX_TEXT * 2:
+            raise InvalidRequest(f"message: It must have at most {MAX_TEXT} characters.", target=target)
+    else:
+        target = "tandem.data"
+        if not 1 <= len(body) <= MAX_DATA:
+            raise InvalidRequest(f"{target}: It must have 1 to {MAX_DATA} octets.", target=target)
     try:
-        parts = encode(text)
+        parts = encode(body) if options.envelope is BARE else encode(body, options.envelope)
+    except InvalidHeader as error:
+        raise InvalidRequest(f"tandem.udh: {error.message}", target="tandem.udh") from error
     except InvalidRequest as error:
-        raise InvalidRequest(f"message: {error.message}", target="message") from error
+        raise InvalidRequest(f"{target}: {error.message}", target=target) from error
+    if options.max_parts is not None and parts.segments > options.max_parts:
+        raise InvalidRequest(
+            f"{target}: It needs {parts.segments} parts, more than tandem.maxParts says.", target=target
+        )
     return parts.alphabet, parts.segments
 
 

@@ -15,6 +15,7 @@ from sms.inlet import Inlet
 from sms.life import MessageLife
 from sms.message import Outbound
 from sms.outgoing import Encode, Unit, encoded, encoder_for
+from sms.receipt_learning import ReceiptIdStatus
 from sms.settings import SmsSettings
 from sms.smpp.link import Link
 from sms.smpp.pdu import DeliverSm
@@ -25,7 +26,7 @@ from sms.store.inbound import SweepParts
 from sms.store.inbound_parts import SLICE as PARTS_SLICE
 from sms.store.sweep import SLICE, MatchEarly, SweepDue
 from telephony.events.store import Delivery, Matching
-from telephony.kernel.clock import DAY, SECOND, Clock
+from telephony.kernel.clock import DAY, Clock
 from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import InteractionId, NodeId
 from telephony.kernel.store import Store
@@ -109,6 +110,7 @@ class SmsService:
             ended=self.ended,
             offer=self.offer,
             cancelled=self.cancelled,
+            encoder=self.encoder,
         )
         for name, carrier in carriers.items():
             self._carriers[name] = self._traffic(name, carrier, settings)
@@ -167,6 +169,19 @@ class SmsService:
         """Return what encodes a carrier's texts."""
         return self._encoders.get(carrier, encoded)
 
+    async def receipt_ids(self) -> tuple[ReceiptIdStatus, ...]:
+        """Return in which form each carrier's receipts name messages. Raises Unavailable."""
+        found: list[ReceiptIdStatus] = []
+        for traffic in self._carriers.values():
+            found += await traffic.inlet.forms.status()
+        return tuple(found)
+
+    def schedules(self, carrier: str) -> bool:
+        """Tell whether a carrier keeps messages until their time: every link of it has to say so."""
+        traffic = self._carriers.get(carrier)
+        links = [] if traffic is None else traffic.links
+        return bool(links) and all(link.settings.schedule_delivery_time != "never" for link in links)
+
     def offer(self, carrier: str, messages: Sequence[Outbound]) -> None:
         """Take messages that were just accepted.
 
@@ -179,6 +194,7 @@ class SmsService:
     async def start(self) -> None:
         """Take over what waits in the store, then bind. Raises Unavailable when the store is away."""
         for traffic in self._carriers.values():
+            await traffic.inlet.forms.start()
             await traffic.dispatcher.start(traffic.links)
         self._tasks = [asyncio.create_task(link.run(), name=f"link:{link.name}") for link in self.links]
         self._tasks.append(asyncio.create_task(self._keep_time(), name="sms.time"))
@@ -236,9 +252,8 @@ class SmsService:
         """Send what was held back until now."""
         released = HELD_SLICE
         while released == HELD_SLICE:
-            now = self._clock.now()
-            expires = now + self._settings.validity_seconds * SECOND
-            by_carrier = await self._store.write(ReleaseHeld(self._node, now, expires))
+            job = ReleaseHeld(self._node, self._clock.now(), self._settings.validity_seconds)
+            by_carrier = await self._store.write(job)
             released = sum(by_carrier.values())
             for carrier in by_carrier:
                 if carrier in self._carriers:
@@ -272,3 +287,5 @@ class SmsService:
                 if carrier in self._carriers:
                     self._carriers[carrier].dispatcher.swept(identifiers)
         self.ended(await self._store.write(MatchEarly(self.finisher(), self._clock.now())))
+        for traffic in self._carriers.values():
+            await traffic.inlet.forms.sweep()

@@ -17,11 +17,17 @@ class SmsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """How long a receipt may take, unless the request says otherwise."""
     attempts: Annotated[int, Meta(ge=1, le=100)] = 8
     """Tries of a part that the carrier refuses for the moment; being throttled does not count."""
+    poison_after: Annotated[int, Meta(ge=1, le=100)] = 3
+    """Connections lost one after the other with the same part unanswered, after which its message fails: the
+    carrier trips over it. Before the last time it is sent alone, so that no other message is blamed."""
     max_backlog: Annotated[int, Meta(ge=1)] = 500_000
     """Messages of one node that may wait for the carriers; beyond, requests get 429."""
     max_in_memory: Annotated[int, Meta(ge=100)] = 20_000
     """Messages waiting in memory; the rest waits in the store only."""
     body_days: Annotated[int, Meta(ge=0)] = 30
     """How long texts are kept. What was sent when, and what became of it, is kept longer."""
+    protocol_ids: Annotated[tuple[Annotated[int, Meta(ge=1, le=255)], ...], Meta(max_length=255)] = ()
+    """Values of protocol_id other than 0 that applications may ask for: 127 is data for the SIM, 64 a message
+    that no handset shows. Empty: none."""
     compliance: ComplianceSettings = ComplianceSettings()
     reassembly: ReassemblySettings = ReassemblySettings()

@@ -8,13 +8,20 @@ from typing import Final
 
 import structlog
 
+from carriers.simulated.blocks import SimulatedBlocks
 from tandem.config.tree import SIMULATED, Configuration
 from telephony.kernel.clock import Clock
 from telephony.kernel.e164 import E164
-from telephony.kernel.errors import Conflict
 from telephony.kernel.http.route import Role
+from telephony.kernel.ids import ResourceId, new_id
 from telephony.kernel.store import Store
-from telephony.numbers.store import AcquireNumber, ListNumbers, OwnedNumber
+from telephony.numbers.holds import HoldKind
+from telephony.numbers.intake import take_in
+from telephony.numbers.reservations import ChangeReservation, Pick
+from telephony.numbers.settings import NumberSettings
+from telephony.numbers.stock import FindStock
+from telephony.numbers.store import ListNumbers
+from telephony.numbers.trade import Purchase
 from telephony.resources.access_key import connection_string
 from telephony.resources.directory import Directory, Resource
 from telephony.resources.seal import MasterKeys
@@ -70,16 +77,26 @@ async def ensure_first_resource(
             CreateResource(FIRST_RESOURCE, authorities, master, clock.now(), demonstration=only_simulated)
         )
         if SIMULATED in configuration.carriers:
-            try:
-                await store.write(
-                    AcquireNumber(OwnedNumber(created.id, FIRST_NUMBER, SIMULATED), clock.now())
-                )
-            except Conflict:
-                log.warning("first_start.number_is_taken", number=FIRST_NUMBER)
+            await take_in(store, SimulatedBlocks(SIMULATED))
+            await _buy_first_number(created.id, store, configuration.numbers)
         await directory.refresh()
         found = directory.by_id(created.id)
         assert found is not None
     return found
+
+
+async def _buy_first_number(resource: ResourceId, store: Store, settings: NumberSettings) -> None:
+    """Buy the first number as anybody buys one: by a reservation."""
+    stock = await store.read(FindStock(FIRST_NUMBER))
+    assert stock is not None
+    lot = stock.lot
+    reservation = new_id(0)
+    pick = Pick(lot.country, lot.type, lot.assignment, lot.capabilities)
+    reserved = await store.write(ChangeReservation(resource, reservation, {FIRST_NUMBER: pick}, settings))
+    if reserved.failed:
+        log.warning("first_start.number_is_taken", number=FIRST_NUMBER)
+        return
+    await store.write(Purchase(resource, HoldKind.RESERVATION, reservation, True, settings))
 
 
 async def write_keepsakes(keepsakes: Keepsakes, first: Resource, store: Store, clock: Clock) -> None:

@@ -21,6 +21,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from sms import admin as sms_admin
 from sms import api as sms_api
+from sms import receipt_admin
 from sms import reports as reports_api
 from sms.esme import admin as esme_admin
 from sms.esme.directory import AccountDirectory
@@ -33,11 +34,15 @@ from sms.send import SendSms
 from sms.service import SmsService
 from tandem import __version__
 from tandem import health as health_routes
+from tandem.administration import Administration
+from tandem.alarms import NodeAndTenants, node_alarms
 from tandem.config.tree import Configuration
 from tandem.first_start import Keepsakes, ensure_first_resource, write_keepsakes
 from tandem.health import Health, watch_loop
 from tandem.http import Application, Server, ServerLimits, Settings, serve, serve_plain
 from tandem.migrations import migrate
+from tandem.numbers import number_plane
+from tandem.planes_identity import IdentityPlane
 from tandem.seat import Seat, patiently, take_seat
 from tandem.supervisor.notify import ready
 from tandem.tls import Certificates, Files
@@ -63,8 +68,7 @@ from telephony.kernel.store.leases import (
     keep_lease,
 )
 from telephony.kernel.store.retention import run_retention
-from telephony.numbers.directory import NumberDirectory
-from telephony.resources import admin as resources_admin
+from telephony.numbers.hold_time import watch_holds
 from telephony.resources.directory import Directory
 from telephony.resources.seal import MasterKeys, SelfDescribing
 
@@ -157,7 +161,8 @@ async def gateway(
         store.start()
         stack.push_async_callback(asyncio.to_thread, store.stop)
         taken_over = asyncio.Event()
-        node = await _join(stack, store, seat, alone=lock.alone, lost=lost, taken_over=taken_over)
+        lease = configuration.lease_seconds
+        node = await _join(stack, store, seat, lease, alone=lock.alone, lost=lost, taken_over=taken_over)
         master = _master_keys(configuration)
         directory = await Directory(store, master).start()
         stack.push_async_callback(directory.stop)
@@ -186,13 +191,14 @@ async def gateway(
             sealer=sealer,
             client=client,
             directory=subscriptions,
-            tenants=directory,
+            tenants=NodeAndTenants(directory),
             deliverer=deliverer,
             clock=clock,
             node=node,
             settings=configuration.events,
         )
         accounts = AccountDirectory(store, sealer)
+        accounts.admits = directory.admits
         await accounts.start()
         stack.push_async_callback(accounts.stop)
         outbox = Outbox(accounts, configuration.smpp_server.keep_days)
@@ -206,7 +212,14 @@ async def gateway(
             enqueue=deliverer.enqueue,
             esmes=outbox,
         )
-        numbers = NumberDirectory(store, clock)
+        inventory = number_plane(
+            store=store,
+            clock=clock,
+            settings=configuration.numbers,
+            carriers=configuration.carriers.keys(),
+            knows=directory.knows,
+        )
+        numbers = inventory.directory
         send = SendSms(
             store=store,
             clock=clock,
@@ -216,6 +229,7 @@ async def gateway(
             offer=sms.offer,
             backlog=sms.backlog,
             encoder=sms.encoder,
+            schedules=sms.schedules,
         )
         optouts = OptOutVerbs(
             store=store, clock=clock, numbers=numbers, finisher=sms.finisher, ended=sms.ended
@@ -229,22 +243,42 @@ async def gateway(
             send=send,
             numbers=numbers,
             inlet=sms.inlet,
+            life=sms.life,
             settings=configuration.smpp_server,
+            alone=lock.alone,
         )
+        identity = IdentityPlane(
+            store=store,
+            clock=clock,
+            directory=directory,
+            sealer=sealer,
+            settings=configuration.identity,
+            registry=registry,
+        )
+        await identity.start()
+        stack.push_async_callback(identity.stop)
         account_verbs = AccountVerbs(store=store, clock=clock, sealer=sealer, directory=accounts)
-        health = Health(__version__, [lambda: _store_trouble(store)], [lambda: _link_trouble(sms)])
-        routes = (
-            *sms_api.routes(send, clock),
+        administration = Administration(
+            store=store, directory=directory, master=master, clock=clock, configuration=configuration
+        )
+        health = Health(
+            __version__, [lambda: _store_trouble(store)], [lambda: _link_trouble(sms), administration.trouble]
+        )
+        planes = (
+            *sms_api.routes(send, clock, configuration.sms),
             *optouts_api.routes(optouts),
             *reports_api.routes(store),
             *sms_admin.routes(
                 store, lambda: [link.status() for link in sms.links], directory.knows, sms.life
             ),
+            *receipt_admin.routes(sms.receipt_ids),
             *esme_admin.routes(account_verbs, directory.knows),
-            *resources_admin.routes(directory),
+            *identity.routes(),
             *events_admin.routes(webhooks),
+            *inventory.routes,
             *health_routes.routes(health),
         )
+        routes = administration.routes(planes)
         await sms.start()
         stack.push_async_callback(sms.stop)
         if configuration.smpp_server.enabled:
@@ -258,6 +292,7 @@ async def gateway(
             routes,
             directory,
             clock=clock,
+            users=identity.verifier,
             settings=_http_settings(configuration.http),
             registry=registry,
         )
@@ -272,11 +307,29 @@ async def gateway(
             )
         servers = [server]
         stack.push_async_callback(_drain, servers)
+        stack.push_async_callback(administration.stop)
+        administration.on_change(accounts.shut_out)
+        await administration.follow(application, certificates, server.port, limits)
         if configuration.http.plain:
             servers.append(await _listen_plainly(application, configuration.http.plain, limits))
         _spawn(stack, watch_loop(), "loop-lag")
+        _spawn(stack, watch_holds(store, clock), "number-holds")
         _spawn(stack, run_retention(store, clock, configuration.retention, asyncio.Event()), "retention")
         _spawn(stack, _renew_certificate(certificates, directory), "certificate")
+        alarms = node_alarms(
+            configuration,
+            links=lambda: sms.links,
+            certificates=certificates,
+            store=store,
+            clock=clock,
+            node=node,
+            subscriptions=subscriptions,
+            deliverer=deliverer,
+            client=client,
+            registry=registry,
+        )
+        await alarms.start()
+        stack.push_async_callback(alarms.stop)
         health.ready = True
         log.info("gateway.ready", node=node.hex(), port=server.port)
         yield Gateway(server, health, sms, store, directory, routes)
@@ -320,6 +373,7 @@ async def _join(
     stack: AsyncExitStack,
     store: Store,
     seat: Seat,
+    lease: float,
     *,
     alone: bool,
     lost: Callable[[], None],
@@ -329,7 +383,7 @@ async def _join(
 
     `taken_over` is set whenever work of others becomes this node's later on.
     """
-    node = await store.write_until_done(RegisterNode(platform.node()))
+    node = await store.write_until_done(RegisterNode(platform.node(), lease))
     seat.sit(node)
     stack.push_async_callback(_leave, store, node)
     if seat.predecessor is not None:
@@ -341,15 +395,15 @@ async def _join(
         log.warning("gateway.took_over", rows=rows)
         taken_over.set()
 
-    _spawn(stack, _keep_lease(store, node, taken, lost), "lease")
+    _spawn(stack, _keep_lease(store, node, lease, taken, lost), "lease")
     return node
 
 
 async def _keep_lease(
-    store: Store, node: NodeId, taken: Callable[[int], None], lost: Callable[[], None]
+    store: Store, node: NodeId, seconds: float, taken: Callable[[int], None], lost: Callable[[], None]
 ) -> None:
     try:
-        await keep_lease(store, node, taken)
+        await keep_lease(store, node, taken, seconds=seconds)
     except LeaseLost:
         log.error("gateway.lease_lost")  # another works on what was ours: start again as a new node
     except Exception:  # whatever it is, others will take this node for dead

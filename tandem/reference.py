@@ -22,16 +22,24 @@ from sms.esme import admin as esme_admin
 from sms.optouts import api as optouts_api
 from sms.smpp import states as smpp_states
 from sms.states import INBOUND, OUTBOUND
-from tandem import health
+from tandem import health, openapi
 from tandem.config.build import struct_in
 from tandem.config.tree import Configuration
 from tandem.http import routes_table
 from telephony.events import admin as events_admin
 from telephony.events import states as events_states
+from telephony.identity import admin as identity_admin
+from telephony.identity import api as identity_api
+from telephony.identity import states as identity_states
 from telephony.kernel.http.route import Auth, Route
 from telephony.kernel.secret import Secret
 from telephony.kernel.states import Machine
+from telephony.numbers import admin as numbers_admin
+from telephony.numbers import api as numbers_api
+from telephony.numbers import api_available as numbers_available
+from telephony.numbers import states as number_states
 from telephony.resources import admin as resources_admin
+from telephony.resources import audit_admin
 
 NOTE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n\n"
 
@@ -48,16 +56,21 @@ def pages(folder: Path) -> Mapping[str, str]:
     routes = every_route()
     with (folder / "acs-operations.csv").open(newline="") as file:
         listed = list(csv.DictReader(file))
+    acs = {(row["method"], row["path"]) for row in listed}
     return {
         "acs-operations.md": acs_operations(listed, routes),
-        "own-operations.md": own_operations(routes),
+        "own-operations.md": own_operations(
+            route for route in routes if (route.method, route.template) not in acs
+        ),
         "configuration.md": configuration(),
         "states.md": states(
             [
                 OUTBOUND,
                 INBOUND,
                 *_machines(events_states),
+                *_machines(identity_states),
                 *_machines(smpp_states),
+                *_machines(number_states),
             ]
         ),
     }
@@ -67,13 +80,20 @@ def every_route() -> list[Route]:
     """Return the routes of a gateway, without anything behind them."""
     nothing = cast("Any", None)
     return [
-        *sms_api.routes(nothing, nothing),
+        *sms_api.routes(nothing, nothing, nothing),
         *optouts_api.routes(nothing),
         *reports_api.routes(nothing),
         *sms_admin.routes(nothing, nothing, nothing, nothing),
         *esme_admin.routes(nothing, nothing),
         *resources_admin.routes(nothing),
+        *audit_admin.routes(nothing),
+        *openapi.routes({}),
         *events_admin.routes(nothing),
+        *identity_api.routes(nothing, nothing, nothing),
+        *identity_admin.routes(nothing, nothing),
+        *numbers_api.routes(nothing),
+        *numbers_available.routes(nothing),
+        *numbers_admin.routes(nothing, nothing, nothing, nothing, nothing),
         *health.routes(nothing),
     ]
 
@@ -91,7 +111,12 @@ def acs_operations(listed: Iterable[Mapping[str, str]], routes: Iterable[Route])
             service = row["service"]
             lines.append(f"\n## {service}\n\n| operation | method, path | supported |\n|---|---|---|")
         route = ours.get((row["method"], row["path"]))
-        answer = f"yes: {', '.join(route.versions)}" if route is not None else f"no. {row['why_not']}"
+        if route is None:
+            answer = f"no. {row['why_not']}"
+        elif route.unsupported:
+            answer = f"no. {route.unsupported}"
+        else:
+            answer = f"yes: {', '.join(route.versions)}"
         lines.append(f"| {row['operation']} | `{row['method']} {row['path']}` | {answer} |")
     return "\n".join(lines) + "\n"
 

@@ -4,9 +4,12 @@ import sms.esme.tables
 import sms.optouts.tables
 import sms.store.inbound_tables
 import sms.store.tables
+import telephony.alarms.store
 import telephony.events.store
+import telephony.identity.tables
 import telephony.kernel.store.schema
-import telephony.numbers.store
+import telephony.numbers.tables
+import telephony.resources.audit
 import telephony.resources.tables
 from telephony.kernel.store.schema import metadata
 

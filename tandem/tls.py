@@ -71,11 +71,20 @@ class Certificates:
 
     def __init__(self, files: Files, clock: Clock) -> None:
         if (files.certificate is None) != (files.key is None):
-            raise ConfigurationError("A certificate of your own needs its key, and the key its certificate.")
+            raise ConfigurationError(
+                "certificate and certificate_key: A certificate of your own needs its key, and the key its "
+                "certificate.",
+                target="certificate",
+            )
         self._files, self._clock = files, clock
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._context.set_alpn_protocols(["http/1.1"])
+
+    @property
+    def path(self) -> Path:
+        """The file of the certificate in force."""
+        return self._files.certificate or self._files.leaf
 
     def context(self, authorities: Iterable[str]) -> ssl.SSLContext:
         """Return the server's context with a certificate for `authorities`. Raises ConfigurationError."""
@@ -106,8 +115,10 @@ class Certificates:
         try:
             self._context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
+            setting = "" if self._files.certificate is None else "certificate and certificate_key: "
             raise ConfigurationError(
-                f"{certificate}, {key}: they cannot be used as a certificate: {error}"
+                f"{setting}{certificate}, {key}: they cannot be used as a certificate: {error}",
+                target=setting and "certificate",
             ) from error
 
 

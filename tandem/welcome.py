@@ -3,9 +3,10 @@
 import os
 import sys
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from rich.console import Console
 
@@ -13,7 +14,9 @@ from tandem.cli.client import Client
 from tandem.cli.show import print_message
 from tandem.config.tree import SIMULATED, Configuration
 from tandem.first_start import Keepsakes
-from telephony.kernel.errors import TandemError
+from telephony.kernel.clock import SystemClock
+from telephony.kernel.errors import RemoteUnavailable, TandemError
+from telephony.kernel.http.dates import format_http_date
 
 ANSWERING_NUMBER: Final = "+12065550107"
 """The simulated carrier's number that answers every message (docs/reference/simulated-carrier.md)."""
@@ -23,23 +26,80 @@ SECONDS: Final = 20.0
 
 LOOK_SECONDS: Final = 0.05
 
+
+class Asks(Protocol):
+    """What is needed of a `tandem.cli.client.Client`."""
+
+    def admin(self, method: str, path: str) -> Any:  # noqa: ANN401 - JSON
+        """See Client."""
+        ...
+
+    def acs(self, method: str, target: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """See Client."""
+        ...
+
+    def resource(self) -> str:
+        """See Client."""
+        ...
+
+
 OVER: Final = ("delivered", "failed", "expired", "unreported", "cancelled")
 
 
 def run(configuration: Configuration) -> None:
-    """Show the node; on the first start with the simulated carrier take a message out and one in."""
+    """Show the node; on the first start with the simulated carrier take a message out and one in.
+
+    A gateway that goes away meanwhile is waited for: the supervisor starts it again.
+    """
     console = Console(soft_wrap=True, highlight=False)
     keepsakes = Keepsakes(configuration.data)
     try:
         if SIMULATED in configuration.carriers and not keepsakes.welcomed.exists():
-            _first_messages(console, Client.of(configuration.data), keepsakes)
+            _first_messages(console, Patient(Client.of(configuration.data)), keepsakes)
         _show(console, configuration.data, keepsakes)
     except TandemError as error:
         console.print(f"[red]{error.message}[/]")
         sys.exit(1)
 
 
-def _first_messages(console: Console, client: Client, keepsakes: Keepsakes) -> None:
+class Patient:
+    """A client that tries again while nobody answers. Give it only what may be repeated."""
+
+    def __init__(
+        self,
+        client: Asks,
+        *,
+        seconds: float = SECONDS,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._now, self._sleep = now, sleep
+        self._until = now() + seconds
+
+    def admin(self, method: str, path: str) -> Any:  # noqa: ANN401 - JSON
+        """See Client."""
+        return self._patiently(lambda: self._client.admin(method, path))
+
+    def acs(self, method: str, target: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """See Client."""
+        return self._patiently(lambda: self._client.acs(method, target, body))
+
+    def resource(self) -> str:
+        """See Client."""
+        return str(self._patiently(self._client.resource))
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
+        while True:
+            try:
+                return ask()
+            except RemoteUnavailable:
+                if self._now() >= self._until:
+                    raise
+            self._sleep(LOOK_SECONDS)
+
+
+def _first_messages(console: Console, client: Patient, keepsakes: Keepsakes) -> None:
     number = keepsakes.number.read_text().strip()
     resource = client.resource()
     console.print("\n[bold]The first message goes out[/] through the simulated carrier, over SMPP …")
@@ -48,7 +108,7 @@ def _first_messages(console: Console, client: Client, keepsakes: Keepsakes) -> N
         "/sms?api-version=2021-03-07",
         {
             "from": number,
-            "smsRecipients": [{"to": ANSWERING_NUMBER}],
+            "smsRecipients": [_once(ANSWERING_NUMBER)],
             "message": "Hello from Tandem!",
             "smsSendOptions": {"enableDeliveryReport": True, "tag": "welcome"},
         },
@@ -76,6 +136,15 @@ def _first_messages(console: Console, client: Client, keepsakes: Keepsakes) -> N
         console.print("[red]The messages did not go through; `tandem messages` and the log say more.[/]")
 
 
+def _once(number: str) -> dict[str, str]:
+    """Return a recipient whose message is one message however often the request is sent."""
+    return {
+        "to": number,
+        "repeatabilityRequestId": str(uuid.uuid4()),
+        "repeatabilityFirstSent": format_http_date(SystemClock().now()),
+    }
+
+
 def _until(look: Any, enough: Any) -> Any:  # noqa: ANN401 - JSON, looked at until it satisfies
     until = time.monotonic() + SECONDS
     found = look()
@@ -85,7 +154,7 @@ def _until(look: Any, enough: Any) -> Any:  # noqa: ANN401 - JSON, looked at unt
     return found
 
 
-def _message(client: Client, resource: str, identifier: str) -> Mapping[str, Any]:
+def _message(client: Patient, resource: str, identifier: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = client.admin("GET", f"/admin/resources/{resource}/messages/{identifier}")
     return found
 

@@ -1,12 +1,12 @@
 """A carrier: its links, and how it wants things. Units stand in the names or the comments."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from carriers.model.addressing import Addressing
 from carriers.model.retry import StatusName, retry_codes
-from carriers.model.smpp import MAX_PASSWORD, PerSecond, Port, SmppLink, Window
+from carriers.model.smpp import MAX_PASSWORD, PerSecond, Port, ReceiptIds, SmppLink, Window
 from carriers.model.text import DefaultAlphabet, TextPolicy
 
 __all__ = ["MAX_PASSWORD", "Carrier", "Port", "SmppLink", "Window"]
@@ -26,9 +26,10 @@ class Carrier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What data_coding 0 means there."""
     text: TextPolicy = TextPolicy()
     """How texts are put into submit_sm for it."""
-    receipt_id: Literal["same", "hex-to-decimal", "decimal-to-hex"] = "same"
+    receipt_id: ReceiptIds = "same"
     """How the id in a receipt becomes the one in submit_sm_resp: `hex-to-decimal` when the receipt's is
-    hexadecimal and the answer's decimal, `decimal-to-hex` the other way round."""
+    hexadecimal and the answer's decimal, `decimal-to-hex` the other way round. `auto` learns it from the
+    first 20 pairs that leave no doubt; receipts in doubt wait meanwhile."""
     retry_on: Annotated[tuple[StatusName, ...], Meta(max_length=100)] = ("ESME_RSYSERR", "ESME_RX_T_APPN")
     """Refusals after which a message is tried again, on another link when there is one: names of SMPP, or
     numbers of the carrier's own errors (`0x0400`). Being throttled needs no mention."""

@@ -18,8 +18,18 @@ Window = Annotated[int, Meta(ge=1, le=1000)]
 Seconds = Annotated[float, Meta(gt=0)]
 PerSecond = Annotated[float, Meta(gt=0)]
 
+TimeForm = Literal["never", "relative", "absolute"]
+"""How a time stands in submit_sm (SMPP 3.4 §7.1.1)."""
+
 LostResponse = Literal["resend", "fail", "wait"]
 """What becomes of a message whose answer never came: the carrier may have it or not."""
+
+IdForm = Literal["same", "hex-to-decimal", "decimal-to-hex"]
+"""How a receipt's id becomes the submit_sm_resp's: `hex-to-decimal` reads the receipt's as hexadecimal and
+looks for it in decimal. Zeros in front and upper or lower case matter in none of them."""
+
+ReceiptIds = Literal["same", "hex-to-decimal", "decimal-to-hex", "auto"]
+"""A form, or `auto`: it is learned from what comes."""
 
 
 class SmppTls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,6 +107,11 @@ class SmppLink(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Set when the SMSC connects to us instead."""
     service_type: Annotated[str, Meta(max_length=5)] = ""
     """service_type of every message that names none (§5.2.11)."""
+    validity_period: TimeForm = "relative"
+    """How the carrier is told how long a message that has a validity of its own is still valid (§5.2.16)."""
+    schedule_delivery_time: TimeForm = "never"
+    """How the carrier is told when a message is due (§5.2.15): it keeps it until then, if every link of the
+    carrier says so. `never`: it is kept here, where it can still be taken back."""
     tlvs: dict[str, str] = {}
     """Optional parameters of every message, `0x1400 = "hex"` or `"text:..."`: 10DLC campaign, DLT entity."""
     per_second: PerSecond | None = None
@@ -105,11 +120,13 @@ class SmppLink(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Pauses after the carrier said 0x58 or 0x14, once and again; the last repeats."""
     on_lost_response: LostResponse = "resend"
     """When an answer never came: `resend` the message, marked; `fail` it; or `wait`, as if it was taken."""
+    receipt_id: ReceiptIds | None = None
+    """How ids in receipts that come in on this link are read; unset: as the carrier's `receipt_id` says."""
     window: Window = 100
     """Requests of ours that may be unanswered at once."""
     enquire_link_seconds: Seconds = 30.0
     """Silence after which the link is tested."""
-    response_seconds: Seconds = 10.0
+    response_seconds: Annotated[float, Meta(gt=0, le=240)] = 10.0
     """How long an answer may take; after that the request counts as lost and the link is reconnected."""
     connect_seconds: Seconds = 5.0
     """How long connecting and binding may take."""

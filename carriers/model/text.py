@@ -51,5 +51,5 @@ class TextPolicy(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whether characters outside the default alphabet may be replaced by harmless look-alikes (typographic
     quotes, dashes, spaces, accents) when that keeps the text out of UCS-2."""
     flash: Literal["data-coding", "subunit", "both"] = "data-coding"
-    """How a text for immediate display is marked: class 0 in data_coding (0x10, 0x18), dest_addr_subunit 1
-    (SMPP 3.4 §5.3.2.2), or both."""
+    """How a message class is marked, 0 being immediate display: in data_coding (0x10, 0x18 and on), by
+    dest_addr_subunit (1 and on, SMPP 3.4 §5.3.2.2), or both."""

@@ -4,6 +4,7 @@ No socket, no clock: times come in, a `Decision` goes out.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from typing import Final
 
@@ -17,13 +18,14 @@ from carriers.simulated.deliveries import (
     payload_of,
     wants_receipt,
 )
-from carriers.simulated.outcomes import ECHO, Outcome, Reply, outcome_of
-from carriers.simulated.profiles import Profile
+from carriers.simulated.outcomes import ECHO, End, Outcome, Reply, outcome_of
+from carriers.simulated.plan import Plan, plan_of
+from carriers.simulated.profiles import Profile, TextForm
 from carriers.simulated.rate import Rate
 from carriers.simulated.reassembly import Reassembly
 from sms.smpp.constants import CommandStatus, EsmClass, Npi, Ton
 from sms.smpp.pdu import SubmitSm
-from sms.text import decode, sar, segment
+from sms.text import BARE, Envelope, TextEncoder, decode, sar
 from telephony.kernel.clock import SECOND
 
 MAX_TRIED: Final = 10_000
@@ -38,6 +40,7 @@ SHUFFLE: Final = (0.04, 0.02, 0.03, 0.0, 0.01)
 SHUFFLED: Final = 0.05
 """Seconds after which the last of them has come."""
 
+_ENCODER: Final = TextEncoder()
 _UDHI: Final = int(EsmClass.UDHI)
 
 Address = tuple[int, int, str]
@@ -106,6 +109,11 @@ class Account:
         profile = self.profile
         if self._due(profile.refuse_every):
             return Decision(profile.refusal, nack=profile.nack)
+        plan: Plan | None = None
+        if pdu.schedule_delivery_time or pdu.validity_period:
+            plan = plan_of(pdu, now)
+            if plan.status:
+                return Decision(plan.status)
         outcome = outcome_of(pdu.destination_addr)
         answered = not self._due(profile.lose_every)
         if outcome.refused_tries or outcome.lost_responses:
@@ -114,13 +122,24 @@ class Account:
                 return Decision(outcome.refusal)
             answered = answered and tried >= outcome.lost_responses
         number = self._next_id()
-        receipts = self._receipts(pdu, outcome, number, now)
+        late, waits = self._lateness(outcome), 0.0
+        done = now + round(self._slow * SECOND) if outcome.slow else now
+        if plan is not None:
+            waits = (plan.begin - now) / SECOND
+            late += waits
+            done += plan.begin - now
+            if plan.until is not None and done > plan.until:
+                late, done = (plan.until - now) / SECOND, plan.until
+                outcome = replace(outcome, end=End.EXPIRED, reply=Reply.NONE)
+        receipts = self._receipts(pdu, outcome, number, now, done)
         replies = self._replies(pdu, outcome)
         message_id = profile.response_id.spell(number)
-        late = self._lateness(outcome)
         act = self._act()
         if late:
             delayed = tuple((late, receipt) for receipt in receipts)
+            if waits:
+                delayed += tuple((waits, reply) for reply in replies)
+                replies = ()
             answer_late = SHUFFLE[self._count % len(SHUFFLE)] if profile.responses_shuffled else 0.0
             return Decision(
                 0, message_id, answered, after=replies, late=delayed, answer_late=answer_late, act=act
@@ -129,15 +148,19 @@ class Account:
             return Decision(0, message_id, answered, before=receipts, after=replies, act=act)
         return Decision(0, message_id, answered, after=receipts + replies, act=act)
 
-    def from_handset(self, text: str, source: Address, destination: Address) -> tuple[Delivery, ...]:
-        """Return the deliver_sm of a text that somebody sends to one of the account's numbers.
+    def from_handset(
+        self, body: str | bytes, source: Address, destination: Address, envelope: Envelope = BARE
+    ) -> tuple[Delivery, ...]:
+        """Return the deliver_sm of what somebody sends to one of the account's numbers: a text, or octets,
+        which come behind headers whatever the profile says of texts.
 
-        Raises what `sms.text.segment` raises.
+        Raises what `sms.text.TextEncoder.enclosed` raises.
         """
         self._reference = (self._reference + 1) & 0xFF
         message_id = self.profile.response_id.spell(self._next_id())
-        parts = segment(text, self._reference)
-        return from_handset(parts, source, destination, message_id, self.profile, self._reference)
+        parts = _ENCODER.enclosed(body, envelope).parts(self._reference)
+        form = None if isinstance(body, str) else TextForm.UDH
+        return from_handset(parts, source, destination, message_id, self.profile, self._reference, form)
 
     def _due(self, every: int) -> bool:
         return every > 0 and self._count % every == 0
@@ -160,7 +183,9 @@ class Account:
             return SHUFFLE[self._count % len(SHUFFLE)] + 0.001
         return 0.0
 
-    def _receipts(self, pdu: SubmitSm, outcome: Outcome, number: int, now: int) -> tuple[Delivery, ...]:
+    def _receipts(
+        self, pdu: SubmitSm, outcome: Outcome, number: int, now: int, done: int
+    ) -> tuple[Delivery, ...]:
         profile = self.profile
         if not outcome.receipts or not wants_receipt(pdu.registered_delivery, outcome.end):
             return ()
@@ -168,7 +193,6 @@ class Account:
             concat = concat_of(pdu)
             if concat is not None and concat.number < concat.total:
                 return ()
-        done = now + round(self._slow * SECOND) if outcome.slow else now
         final = self._write.final(pdu, number, outcome.end, now, done)
         times = max(outcome.receipts, profile.receipts)
         receipts = (final, *(final.again() for _ in range(times - 1)))

@@ -138,6 +138,11 @@ _CONNECTION: Final = (
         f"cuts the connection in the middle of every {EVERY}th response",
         drop_every=EVERY,
     ),
+    Profile(
+        "trips",
+        "cuts the connection at each submit_sm whose text has `poison` in it, and does not take it",
+        poison=b"poison",
+    ),
     Profile("deaf", f"reads nothing more after {EVERY} submit_sm and keeps the connection", deaf_after=EVERY),
     Profile("mute", "accepts the bind and then answers nothing, enquire_link neither", mute=True),
     Profile("slow-reader", "reads nothing for 20 ms after each read", slow_seconds=0.02),

@@ -2,6 +2,7 @@
 
     POST /inbound   {"from": "+12065550199", "to": "+14255550123", "text": "Hello", "account": "tandem"}
                     → 202 {"messageId": "...", "parts": 1}
+                    or, instead of a text, "data" and perhaps "udh" (base64) and "dataCoding"
     GET /stats      → 200, see `smsc.Stats`
 
 Errors are {"error": "..."}. It listens on loopback only and takes nothing from a web page: a body must be
@@ -17,6 +18,8 @@ from aiohttp.typedefs import Handler
 from msgspec import Meta
 
 from carriers.simulated.smsc import Smsc
+from sms.message import MAX_DATA
+from sms.text import BARE, Envelope
 from telephony.kernel.errors import InvalidRequest, TandemError, UnsupportedMedia
 from telephony.kernel.http.route import JSON
 
@@ -34,9 +37,15 @@ class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     source: Number = msgspec.field(name="from")
     destination: Number = msgspec.field(name="to")
-    text: str
+    text: str = ""
     account: str = ""
     """The system_id it is delivered to; may be left out when there is one account only."""
+    data: Annotated[bytes, Meta(max_length=MAX_DATA)] | None = None
+    """Octets instead of a text (base64)."""
+    udh: bytes = b""
+    """A user data header of the octets (base64)."""
+    data_coding: Annotated[int, Meta(ge=0, le=255)] = msgspec.field(name="dataCoding", default=4)
+    """data_coding of the octets."""
 
 
 class Control:
@@ -72,7 +81,13 @@ class Control:
             asked = msgspec.json.decode(await request.read(), type=Inbound)
         except msgspec.MsgspecError as error:
             raise InvalidRequest(str(error)) from None
-        message_id, parts = self._smsc.inbound(asked.text, asked.source, asked.destination, asked.account)
+        body: str | bytes = asked.text
+        envelope = BARE
+        if asked.data is not None and asked.text:
+            raise InvalidRequest("text and data exclude each other.")
+        if asked.data is not None:
+            body, envelope = asked.data, Envelope(header=asked.udh, data_coding=asked.data_coding)
+        message_id, parts = self._smsc.inbound(body, asked.source, asked.destination, asked.account, envelope)
         return _json(202, {"messageId": message_id, "parts": parts})
 
     async def _stats(self, _request: web.Request) -> web.Response:

@@ -143,10 +143,12 @@ def from_handset(
     message_id: str,
     profile: Profile,
     reference: int,
+    form: TextForm | None = None,
 ) -> tuple[Delivery, ...]:
-    """Return a text that somebody sent, as the profile's carrier delivers it.
+    """Return what somebody sent, as the profile's carrier delivers it: tied together as `form` says,
+    or the profile.
 
-    `parts` are those of `sms.text.segment`; addresses are type of number, numbering plan, digits.
+    `parts` are those of `sms.text`; addresses are type of number, numbering plan, digits.
     """
     base = DeliverSm(
         source_addr_ton=source[0],
@@ -158,7 +160,7 @@ def from_handset(
         data_coding=parts[0].data_coding,
         tlvs=VENDOR if profile.vendor_tlvs else (),
     )
-    pdus = list(_formed(parts, base, profile.text_form, reference))
+    pdus = list(_formed(parts, base, form or profile.text_form, reference))
     if profile.parts_reversed:
         pdus.reverse()
     return tuple(Delivery("mo", pdu, message_id) for pdu in pdus for _ in range(profile.texts))

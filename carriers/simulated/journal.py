@@ -13,6 +13,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from sms.smpp.constants import EsmClass
+from sms.smpp.pdu import SubmitSm
 from sms.text import Concat, udh
 
 Kind = Literal["bound", "unbound", "submit", "refused", "receipt", "mo", "answered", "given-up", "dropped"]
@@ -27,6 +29,10 @@ Kind = Literal["bound", "unbound", "submit", "refused", "receipt", "mo", "answer
 """
 
 UNANSWERED: Final = -1
+
+_UDHI: Final = int(EsmClass.UDHI)
+_CONCATENATION: Final = bytes((5, udh.CONCAT_8, 3))
+"""How a header begins that says nothing else."""
 
 HEAD: Final = 32
 """Octets of a body that a line shows."""
@@ -55,6 +61,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a concatenated text, with `total` and `number`."""
     total: int = 1
     number: int = 1
+    asked: dict[str, str | int] | None = None
+    """What a submit_sm says beyond a text: see `asked_of`."""
 
 
 def digest_of(body: bytes) -> str:
@@ -65,7 +73,7 @@ def digest_of(body: bytes) -> str:
 def describe(
     payload: bytes, data_coding: int, udhi: bool, sar: Concat | None = None
 ) -> tuple[str, str, int, int | None, int, int]:
-    """Return the last six fields of an Entry for a payload; `sar` is what sar_* parameters say."""
+    """Return the six fields of an Entry about a payload; `sar` is what sar_* parameters say."""
     if not udhi and sar is None:
         return digest_of(payload), payload[:HEAD].hex(), data_coding, None, 1, 1
     header, body = udh.split(payload) if udhi else (udh.NO_HEADER, payload)
@@ -74,6 +82,26 @@ def describe(
         return digest_of(body), body[:HEAD].hex(), data_coding, None, 1, 1
     reference, total, number = concat.reference, concat.total, concat.number
     return digest_of(body), body[:HEAD].hex(), data_coding, reference, total, number
+
+
+def asked_of(pdu: SubmitSm) -> dict[str, str | int] | None:
+    """Return a submit_sm's fields that most leave empty, and its header without concatenation in hex; None
+    when there are none."""
+    header = b""
+    if pdu.esm_class & _UDHI and pdu.short_message[:3] != _CONCATENATION:
+        header = udh.apart(udh.split(pdu.short_message)[0])
+    if not (
+        header or pdu.validity_period or pdu.schedule_delivery_time or pdu.priority_flag or pdu.protocol_id
+    ):
+        return None
+    fields: dict[str, str | int] = {
+        "validity_period": pdu.validity_period,
+        "schedule_delivery_time": pdu.schedule_delivery_time,
+        "priority_flag": pdu.priority_flag,
+        "protocol_id": pdu.protocol_id,
+        "header": header.hex(),
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 class Journal:

@@ -78,6 +78,9 @@ class Profile:
     """What waits is delivered before the bind is answered."""
     unbind_every: int = 0
     """A submit_sm after which the SMSC unbinds."""
+    poison: bytes = b""
+    """A submit_sm with these octets in its text ends the connection at once, and is neither taken nor
+    answered."""
     drop_every: int = 0
     """A submit_sm whose response ends in the middle, and the connection with it."""
     deaf_after: int = 0

@@ -9,15 +9,15 @@ from msgspec import Struct
 
 from carriers.simulated.account import Act, Decision, address_of
 from carriers.simulated.deliveries import VENDOR, Delivery, payload_of
-from carriers.simulated.journal import UNANSWERED, Entry, Journal, Kind, describe
+from carriers.simulated.journal import UNANSWERED, Entry, Journal, Kind, asked_of, describe
 from carriers.simulated.served import Counts, Served
 from carriers.simulated.settings import SimulatedSettings, check
 from carriers.simulated.wild import WildConnection
 from sms.smpp.constants import CommandStatus, EsmClass
-from sms.smpp.pdu import DeliverSm, GenericNack, SubmitSm, SubmitSmResp
+from sms.smpp.pdu import DeliverSm, GenericNack, Pdu, SubmitSm, SubmitSmResp
 from sms.smpp.server import ServerConnection, ServerSettings, SmppServer
 from sms.smpp.states import BindType
-from sms.text import sar
+from sms.text import BARE, Envelope, sar
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import InvalidRequest, NotFound, Unavailable
 
@@ -103,14 +103,21 @@ class Smsc:
         total = Counts(*(sum(getattr(counts, name) for counts in accounts.values()) for name in names))
         return Stats(total, accounts)
 
-    def inbound(self, text: str, source: str, destination: str, system_id: str = "") -> tuple[str, int]:
-        """Let `source` send `text` to `destination`, a number of the account's; return its id and parts.
+    def inbound(
+        self,
+        body: str | bytes,
+        source: str,
+        destination: str,
+        system_id: str = "",
+        envelope: Envelope = BARE,
+    ) -> tuple[str, int]:
+        """Let `source` send a text or octets to `destination`, a number of the account's.
 
-        Raises InvalidRequest when no account is named and there are several, or the text cannot be sent;
-        NotFound for an unknown account; Unavailable when its queue is full.
+        Returns its id and parts. Raises InvalidRequest when no account is named and there are several, or the
+        body cannot be sent; NotFound for an unknown account; Unavailable when its queue is full.
         """
         served = self._account(system_id)
-        parts = served.account.from_handset(text, address_of(source), address_of(destination))
+        parts = served.account.from_handset(body, address_of(source), address_of(destination), envelope)
         if len(served.outbox) + len(parts) > self.settings.max_pending:
             raise Unavailable(f"{len(served.outbox)} messages wait for the account already.")
         served.queue(parts)
@@ -155,6 +162,12 @@ class Smsc:
         served = self._served[conn.system_id]
         now = self.clock.now()
         mono = self.clock.monotonic()
+        poison = served.account.profile.poison
+        if poison and poison in payload_of(pdu):
+            served.counts.refused += 1
+            self._note_submit("refused", served, pdu, now, UNANSWERED)
+            conn.abort()
+            return
         decision = served.account.submit(pdu, now, mono)
         if decision.status:
             served.counts.refused += 1
@@ -193,6 +206,10 @@ class Smsc:
             conn.flush_soon()
             if profile.wild and isinstance(conn, WildConnection):
                 conn.responded(response, sequence)
+
+    def request(self, conn: ServerConnection, pdu: Pdu, sequence: int) -> None:
+        """See ServerHandler: it knows nothing but submit_sm."""
+        conn.refuse(pdu, sequence)
 
     def deliver_answered(self, conn: ServerConnection, token: Any, status: int) -> None:  # noqa: ANN401
         """See ServerHandler; `token` is the Delivery."""
@@ -278,6 +295,6 @@ def _entry(
 ) -> Entry:
     concat = sar.read(pdu.tlvs) if pdu.tlvs else None
     described = describe(payload_of(pdu), pdu.data_coding, bool(pdu.esm_class & _UDHI), concat)
-    return Entry(
-        at, kind, system_id, message_id, pdu.source_addr, pdu.destination_addr, status, note, *described
-    )
+    source, destination = pdu.source_addr, pdu.destination_addr
+    asked = asked_of(pdu) if isinstance(pdu, SubmitSm) else None
+    return Entry(at, kind, system_id, message_id, source, destination, status, note, *described, asked)

@@ -1,5 +1,6 @@
 """Accounts of those who bind to us, as data."""
 
+import re
 import secrets
 import string
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sms.smpp.states import BindType
 from sms.text.alphabet import Default
 from telephony.kernel import ids
 from telephony.kernel.errors import InvalidRequest
-from telephony.kernel.ids import ResourceId
+from telephony.kernel.ids import InteractionId, ResourceId
 from telephony.kernel.secret import Secret
 
 MAX_SYSTEM_ID: Final = 15
@@ -25,6 +26,9 @@ MAX_ADDRESSES: Final = 100
 
 PASSWORD_ALPHABET: Final = string.ascii_letters + string.digits
 """47 bits in eight characters; the gate refuses whoever tries ten wrong ones."""
+
+_HEX_ID: Final = re.compile(r"[0-9A-Fa-f]{32}")
+_DECIMAL_ID: Final = re.compile(r"[0-9]{1,39}", re.ASCII)
 
 IdForm = Literal["hex", "decimal", "guid"]
 """How our message ids are spelled: 32 hexadecimal digits, up to 39 decimal ones, or 8-4-4-4-12."""
@@ -45,11 +49,11 @@ class AccountSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     binds: Annotated[tuple[BindKind, ...], Meta(min_length=1)] = ("transmitter", "receiver", "transceiver")
     """How it may bind."""
     max_binds: Annotated[int, Meta(ge=1, le=100)] = 4
-    """At once, on one gateway."""
+    """At once, over all gateways of the database."""
     window: Window = 100
     """deliver_sm that may be unanswered on one bind."""
     per_second: Annotated[float, Meta(gt=0)] | None = None
-    """submit_sm a second; unset: any number."""
+    """submit_sm and data_sm a second, over all gateways of the database; unset: any number."""
     daily_quota: Annotated[int, Meta(ge=1)] | None = None
     """submit_sm a day (UTC); unset: any number."""
     ids: IdForm = "hex"
@@ -60,6 +64,9 @@ class AccountSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Whether receipts have receipted_message_id and message_state (§5.3.2.12, §5.3.2.35)."""
     data_coding_default: Default = "gsm"
     """What data_coding 0 means in its submit_sm."""
+    certificate: Annotated[str, Meta(max_length=64)] = ""
+    """A name (CN or DNS) that its client certificate must have: needs `smpp_server.tls.client_ca`. Empty: any
+    or none."""
     inbound: bool = False
     """Whether messages to the resource's numbers are delivered to it as well."""
     enabled: bool = True
@@ -103,6 +110,7 @@ def esme_account(
         max_binds=settings.max_binds,
         per_second=settings.per_second,
         window=settings.window,
+        certificate=settings.certificate,
     )
     return EsmeAccount(resource, system_id, settings, gate, version)
 
@@ -126,3 +134,15 @@ def spell_id(identifier: bytes, form: IdForm) -> str:
     if form == "hex":
         return identifier.hex()
     return str(int.from_bytes(identifier, "big")) if form == "decimal" else ids.to_text(identifier)
+
+
+def read_id(text: str, form: IdForm) -> InteractionId | None:
+    """Return the message id that an account spelled so; None when it is none."""
+    if form == "guid":
+        found = ids.from_text(text)
+    elif form == "hex":
+        found = bytes.fromhex(text) if _HEX_ID.fullmatch(text) else None
+    else:
+        number = int(text) if _DECIMAL_ID.fullmatch(text) else 1 << 128
+        found = number.to_bytes(16, "big") if number < 1 << 128 else None
+    return None if found is None else InteractionId(found)

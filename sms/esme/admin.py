@@ -93,6 +93,8 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
             Auth.ADMIN,
             body=NewAccount,
             summary="Let an application or a carrier bind to us; the password is shown this once",
+            reply=AccountReply,
+            reply_status=201,
         ),
         Route(
             "admin.smpp_accounts.list",
@@ -101,6 +103,7 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
             list_accounts,
             Auth.ADMIN,
             summary="A resource's SMPP accounts",
+            reply=AccountList,
         ),
         Route(
             "admin.smpp_accounts.delete",
@@ -109,6 +112,7 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
             remove,
             Auth.ADMIN,
             summary="Remove an account and what waits for it; its binds end",
+            reply_status=204,
         ),
         Route(
             "admin.smpp_accounts.rotate",
@@ -117,6 +121,7 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
             rotate,
             Auth.ADMIN,
             summary="Make a new password; its binds end",
+            reply=PasswordReply,
         ),
         Route(
             "admin.smpp_accounts.enable",
@@ -125,6 +130,7 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
             enable,
             Auth.ADMIN,
             summary="Let an account bind again",
+            reply_status=204,
         ),
         Route(
             "admin.smpp_accounts.disable",
@@ -133,6 +139,7 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
             disable,
             Auth.ADMIN,
             summary="End an account's binds and let it bind no more; what waits for it stays",
+            reply_status=204,
         ),
     ]
 

@@ -46,6 +46,8 @@ class AccountDirectory:
         self._task: asyncio.Task[None] | None = None
         self.changed: Callable[[str], None] = lambda _: None
         """Told the system_id of an account that was changed or removed."""
+        self.admits: Callable[[ResourceId], bool] = lambda _: True
+        """Whether a resource's accounts may bind at all: it is not disabled."""
 
     def get(self, system_id: str) -> EsmeAccount | None:
         """Return an account, also one that may not bind now."""
@@ -54,11 +56,19 @@ class AccountDirectory:
     def gate(self, system_id: str) -> Account | None:
         """Return an account that may bind."""
         found = self._by_id.get(system_id)
-        return found.gate if found is not None and found.settings.enabled else None
+        if found is None or not found.settings.enabled or not self.admits(found.resource):
+            return None
+        return found.gate
 
     def inbound(self, resource: ResourceId) -> Sequence[EsmeAccount]:
         """Return the accounts that want the messages to a resource's numbers."""
         return self._inbound.get(resource, ())
+
+    def shut_out(self) -> None:
+        """End the binds of accounts whose resource is not admitted any more."""
+        for system_id, account in self._by_id.items():
+            if not self.admits(account.resource):
+                self.changed(system_id)
 
     async def start(self) -> None:
         """Read everything, and keep looking for changes. Raises Unavailable when the store is away."""

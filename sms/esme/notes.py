@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from sms.address import address
 from sms.esme.account import AccountSettings, spell_id
+from sms.outgoing import encoded
 from sms.smpp.constants import EsmClass, MessageState, Tag
 from sms.smpp.pdu import DeliverSm, Tlvs
 from sms.states import MessageState as State
-from sms.text import segment
+from sms.text import BARE, Envelope
 from telephony.kernel.clock import MINUTE, SECOND
 
 _RECEIPT: Final = int(EsmClass.DELIVERY_RECEIPT)
@@ -75,11 +76,12 @@ def wants_receipt(asked: int, state: State) -> bool:
     return asked == ON_EVERY_END or (asked == ON_FAILURE and state is not State.DELIVERED)
 
 
-def text_notes(text: str, own: str, peer: str, reference: int) -> Sequence[TextNote]:
-    """Return the parts of an inbound text. Raises InvalidText or TextTooLong."""
-    return [
-        TextNote(own, peer, part.data_coding, part.udhi, part.payload) for part in segment(text, reference)
-    ]
+def text_notes(
+    body: str | bytes, own: str, peer: str, reference: int, envelope: Envelope = BARE
+) -> Sequence[TextNote]:
+    """Return the parts of an inbound text, or of octets. Raises InvalidText, InvalidHeader or TextTooLong."""
+    parts = encoded(body, envelope).parts(reference)
+    return [TextNote(own, peer, part.data_coding, part.udhi, part.payload) for part in parts]
 
 
 def deliver_sm(note: Note, settings: AccountSettings) -> DeliverSm:

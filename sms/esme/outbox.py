@@ -12,12 +12,13 @@ import structlog
 from sqlalchemy import Connection, select
 
 from sms.esme.directory import AccountDirectory
-from sms.esme.notes import ReceiptNote, encode_note, text_notes, wants_receipt
+from sms.esme.notes import ReceiptNote, TextNote, encode_note, text_notes, wants_receipt
 from sms.esme.tables import outbox
 from sms.message import MAX_TEXT
 from sms.states import MessageState
 from sms.store.finish import Change, Facts, decode_detail
 from sms.store.sql import among
+from sms.text import BARE, Alphabet
 from telephony.kernel import ids
 from telephony.kernel.clock import DAY
 from telephony.kernel.errors import InvalidRequest
@@ -98,7 +99,7 @@ class Outbox:
             if not wanting:
                 continue
             try:
-                notes = text_notes(message.text[:MAX_TEXT], message.own, message.peer, identifier[7])
+                notes = _notes(message, identifier[7])
             except InvalidRequest as error:  # it is kept and told by webhooks; only SMPP cannot say it
                 log.warning("esme.text_cannot_be_delivered", error=error.message)
                 continue
@@ -112,6 +113,14 @@ class Outbox:
 
     def _row(self, resource: ResourceId, account: str, at: int, content: bytes) -> _Row:
         return (resource, account, ids.new_id(at), None, at, 0, content, at + self._keep)
+
+
+def _notes(message: "InboundSms", reference: int) -> Sequence[TextNote]:
+    """Return the parts of an inbound message. Raises InvalidRequest."""
+    if message.alphabet != Alphabet.BINARY.value:
+        return text_notes(message.text[:MAX_TEXT], message.own, message.peer, reference)
+    envelope = BARE if message.extras is None else message.extras.envelope
+    return text_notes(message.body, message.own, message.peer, reference, envelope)
 
 
 def _error_of(reason: str) -> str:

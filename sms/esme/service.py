@@ -5,11 +5,10 @@ from collections.abc import Callable, Coroutine, Sequence, Set
 from typing import Any, Final
 
 import structlog
-from msgspec import structs
 
-from sms.address import number
 from sms.esme.account import EsmeAccount, spell_id
 from sms.esme.directory import AccountDirectory
+from sms.esme.enquiries import FAILURES, Enquiries
 from sms.esme.notes import decode_note, deliver_sm
 from sms.esme.outbox import (
     Claimed,
@@ -21,21 +20,22 @@ from sms.esme.outbox import (
     SettleOutbox,
     WaitingAccounts,
 )
+from sms.esme.presence import Presence
+from sms.esme.pushed import Message, Pushes
 from sms.esme.settings import SmppServerSettings
 from sms.esme.store import TakeQuota
-from sms.esme.submission import Refused, Submission, read_submission, status_of
+from sms.esme.submission import Refused, Submission, as_submit_sm, read_submission, status_of
 from sms.gather import Gather
 from sms.inlet import Inlet
+from sms.life import MessageLife
 from sms.message import from_wire_id
-from sms.receipts import is_receipt
 from sms.send import Options, Recipient, SendSms
 from sms.smpp.constants import CommandStatus, status_text
 from sms.smpp.errors import LinkFull
 from sms.smpp.gate import Gate
-from sms.smpp.pdu import DeliverSm, SubmitSm
+from sms.smpp.pdu import DataSm, DeliverSm, Pdu, SubmitSm
 from sms.smpp.reception import Answer, Reception
 from sms.smpp.server import ServerSettings, SmppServer
-from telephony.kernel import ids
 from telephony.kernel.clock import SECOND, Clock
 from telephony.kernel.errors import ConfigurationError, TandemError, Unavailable
 from telephony.kernel.ids import NodeId, ResourceId
@@ -80,15 +80,23 @@ class EsmeService:
         send: SendSms,
         numbers: NumberDirectory,
         inlet: Callable[[str], Inlet | None],
+        life: MessageLife,
         settings: SmppServerSettings,
+        alone: bool = True,
     ) -> None:
-        """`inlet` is the way in for what a carrier's account brings."""
+        """`inlet` is the way in for what a carrier's account brings; `alone` says that no other gateway has
+        this database."""
         self._store, self._clock, self._node = store, clock, node
-        self._directory, self._send, self._numbers, self._inlet = directory, send, numbers, inlet
+        self._directory, self._send, self._numbers = directory, send, numbers
         self._settings = settings
         self.port = 0
         """Where it listens, once started."""
-        self.reception = Reception(Gate(directory.gate), self, clock=clock)
+        self._pushes = Pushes(clock=clock, numbers=numbers, inlet=inlet)
+        self._enquiries = Enquiries(store=store, clock=clock, life=life)
+        self._presence = (
+            None if alone else Presence(store=store, clock=clock, node=node, accounts=directory.get)
+        )
+        self.reception = Reception(Gate(directory.gate), self, clock=clock, shares=self._presence)
         self._server = SmppServer(self.reception, ServerSettings(), clock=clock)
         directory.changed = self.reception.dismiss
         outbox.wake = self._wake
@@ -124,6 +132,8 @@ class EsmeService:
             ) from error
         log.info("esme.listening", host=settings.host, port=self.port, tls=settings.tls is not None)
         self._looking = asyncio.create_task(self._look(), name="esme.look")
+        if self._presence is not None:
+            self._presence.start(self.reception)
 
     async def adopt(self) -> None:
         """Let rows wait again that are this node's and that it does not send: after a start or a take-over.
@@ -146,24 +156,54 @@ class EsmeService:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
+        await self._pushes.flush()
         await self._server.stop()
+        if self._presence is not None:
+            await self._presence.stop()
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self._outcomes.flush()
 
     # --- from accounts (AccountHandler) ---
 
-    def submitted(self, account: str, pdu: SubmitSm, answer: Answer) -> None:
-        """Take a submit_sm; it is answered when it is kept."""
+    def submitted(self, account: str, pdu: Message, answer: Answer) -> None:
+        """Take a message; it is answered when it is kept."""
+        found = self._known(account, CommandStatus.ESME_RSUBMITFAIL, answer)
+        if found is None:
+            return
+        if found.settings.kind == "carrier":
+            self._spawn(self._pushes.take(found, pdu, answer))
+        elif isinstance(pdu, DeliverSm):
+            answer(CommandStatus.ESME_RINVBNDSTS)
+        else:
+            self._spawn(self._accept(found, as_submit_sm(pdu) if isinstance(pdu, DataSm) else pdu, answer))
+
+    def enquired(self, account: str, pdu: Pdu, answer: Answer) -> None:
+        """Answer for what a customer asks about its own messages."""
+        found = self._known(account, FAILURES[type(pdu)], answer)
+        if found is None:
+            return
+        if found.settings.kind == "carrier":
+            answer(FAILURES[type(pdu)])
+        else:
+            self._spawn(self._enquiries(found, pdu, answer))
+
+    def left(self, account: str) -> None:
+        """See `sms.smpp.reception.AccountHandler`."""
+        found = self._directory.get(account)
+        if found is not None and found.settings.kind == "carrier" and not self._stopping:
+            self._pushes.left(found)
+
+    def _known(self, account: str, refusal: int, answer: Answer) -> EsmeAccount | None:
+        """Return an account that may ask for something; answer when it may not."""
         found = self._directory.get(account)
         if self._stopping:
             answer(CommandStatus.ESME_RSYSERR)
         elif found is None or not found.settings.enabled:  # removed while it is being unbound
-            answer(CommandStatus.ESME_RSUBMITFAIL)
-        elif found.settings.kind == "carrier":
-            self._spawn(self._bring(found, pdu, answer))
+            answer(refusal)
         else:
-            self._spawn(self._accept(found, pdu, answer))
+            return found
+        return None
 
     async def _accept(self, account: EsmeAccount, pdu: SubmitSm, answer: Answer) -> None:
         try:
@@ -197,35 +237,17 @@ class EsmeService:
             validity_seconds=submission.validity_seconds,
             not_before=submission.not_before,
             priority=submission.priority,
+            envelope=submission.envelope,
+            protocol_id=submission.protocol_id,
+            coding=submission.coding,
         )
         (result,) = await self._send(
-            account.resource, submission.sender, [Recipient(submission.to)], submission.text, options, ""
+            account.resource, submission.sender, [Recipient(submission.to)], submission.body, options, ""
         )
         identifier = None if result.message_id is None else from_wire_id(result.message_id)
         if result.error or identifier is None:
             raise Refused(CommandStatus.ESME_RSUBMITFAIL, result.error or "It was not accepted.")
         return identifier
-
-    async def _bring(self, account: EsmeAccount, pdu: SubmitSm, answer: Answer) -> None:
-        """Take what a carrier's account brings: a message to one of that carrier's numbers, or a receipt."""
-        carrier = account.settings.carrier
-        inlet = self._inlet(carrier)
-        if inlet is None:
-            log.warning("esme.carrier_not_configured", system_id=account.system_id, carrier=carrier)
-            answer(CommandStatus.ESME_RSYSERR)
-            return
-        deliver = DeliverSm(**structs.asdict(pdu))
-        try:
-            if not is_receipt(deliver):
-                owned = await self._numbers.find(number(pdu.destination_addr, pdu.dest_addr_ton))
-                if owned is None or owned.carrier != carrier:
-                    answer(CommandStatus.ESME_RINVDSTADR)
-                    return
-        except Unavailable:
-            answer(CommandStatus.ESME_RSYSERR)
-            return
-        identifier = spell_id(ids.new_id(self._clock.now()), account.settings.ids)
-        inlet.delivered(_Pushed(account.system_id, answer, identifier), deliver, answer.sequence)
 
     # --- to accounts ---
 
@@ -342,21 +364,3 @@ class EsmeService:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class _Pushed:
-    """The way back for what a carrier's account brought. A `sms.ports.DeliverLink`."""
-
-    def __init__(self, name: str, answer: Answer, identifier: str) -> None:
-        self.name = name
-        self._answer = answer
-        self._identifier = identifier
-
-    def answer_deliver(self, sequence: int, status: int) -> None:
-        """Answer in a submit_sm_resp, which knows no ESME_RX_T_APPN (SMPP 3.4 §5.1.3)."""
-        if status == CommandStatus.ESME_ROK:
-            self._answer(status, self._identifier)
-        elif status == CommandStatus.ESME_RX_T_APPN:
-            self._answer(CommandStatus.ESME_RSYSERR)
-        else:
-            self._answer(status)

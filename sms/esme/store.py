@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from sms.esme.account import AccountSettings
-from sms.esme.tables import accounts, outbox, quotas
+from sms.esme.tables import accounts, outbox, presence, quotas
 from telephony.kernel.clock import DAY
 from telephony.kernel.errors import Conflict, NotFound
 from telephony.kernel.ids import ResourceId
@@ -101,7 +101,7 @@ class RemoveAccount:
 
     def __call__(self, tx: Connection) -> None:
         """See `telephony.kernel.store.jobs.Job`."""
-        for table in (outbox, quotas):
+        for table in (outbox, presence, quotas):
             tx.execute(
                 delete(table).where(table.c.resource == self.resource, table.c.system_id == self.system_id)
             )

@@ -5,11 +5,12 @@ from typing import Final
 
 from sms.address import number
 from sms.esme.account import AccountSettings
-from sms.esme.times import parse_time
 from sms.outgoing import continued, encoded
 from sms.smpp.constants import CommandStatus, EsmClass, Tag, Ton
-from sms.smpp.pdu import SubmitSm, tlv
-from sms.text import Alphabet, Concat, decode, sar
+from sms.smpp.pdu import DataSm, ReplaceSm, SubmitSm, Tlvs, tlv
+from sms.smpp.times import parse_time
+from sms.text import BARE, Alphabet, Concat, Envelope, decode, sar, udh
+from sms.timing import MAX_AHEAD
 from telephony.kernel.clock import SECOND
 from telephony.kernel.e164 import parse_e164
 from telephony.kernel.errors import InvalidRequest, LimitReached, TandemError, Unauthorized, Unavailable
@@ -19,6 +20,9 @@ _TYPE_MASK: Final = int(EsmClass.TYPE_MASK)
 
 RECEIPT_MASK: Final = 0x03
 """registered_delivery's bits about the SMSC's receipt (SMPP 3.4 §5.2.17)."""
+
+SUBUNITS: Final = 4
+"""Values of dest_addr_subunit that name a message class: 1, the display, is class 0 (§5.3.2.1)."""
 
 MAX_PRIORITY: Final = 3
 """§5.2.14."""
@@ -40,7 +44,8 @@ class Submission:
 
     sender: str
     to: str
-    text: str
+    body: str | bytes
+    """A text, or octets that are none."""
     receipt: int
     concat: Concat | None
     not_before: int | None
@@ -49,6 +54,38 @@ class Submission:
     """From when it may be sent; None: as long as the operator lets it."""
     priority: int
     """0 to 3."""
+    envelope: Envelope = BARE
+    protocol_id: int = 0
+    coding: int = 0
+    """The data_coding of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a replace_sm asks for."""
+
+    text: str
+    receipt: int
+    not_before: int | None
+    """As in `Submission`; None: as before."""
+    validity_seconds: int | None
+
+
+def as_submit_sm(pdu: DataSm) -> SubmitSm:
+    """Return a data_sm (§4.7) as the submit_sm that says the same."""
+    return SubmitSm(
+        service_type=pdu.service_type,
+        source_addr_ton=pdu.source_addr_ton,
+        source_addr_npi=pdu.source_addr_npi,
+        source_addr=pdu.source_addr,
+        dest_addr_ton=pdu.dest_addr_ton,
+        dest_addr_npi=pdu.dest_addr_npi,
+        destination_addr=pdu.destination_addr,
+        esm_class=pdu.esm_class,
+        registered_delivery=pdu.registered_delivery,
+        data_coding=pdu.data_coding,
+        tlvs=pdu.tlvs,
+    )
 
 
 def read_submission(pdu: SubmitSm, settings: AccountSettings, now: int) -> Submission:
@@ -62,18 +99,33 @@ def read_submission(pdu: SubmitSm, settings: AccountSettings, now: int) -> Submi
     to = number(pdu.destination_addr, pdu.dest_addr_ton)
     if pdu.dest_addr_ton == Ton.ALPHANUMERIC or parse_e164(to) is None:
         raise Refused(CommandStatus.ESME_RINVDSTADR, "The destination is no international number.")
-    text, concat = _text(pdu, settings)
-    not_before, validity = _times(pdu, now)
+    body, concat, envelope = _body(pdu, settings)
+    not_before, validity = _times(pdu.schedule_delivery_time, pdu.validity_period, now)
     return Submission(
         number(pdu.source_addr, pdu.source_addr_ton),
         to,
-        text,
+        body,
         pdu.registered_delivery & RECEIPT_MASK,
         concat,
         not_before,
         validity,
         pdu.priority_flag,
+        envelope,
+        pdu.protocol_id,
+        pdu.data_coding if isinstance(body, str) else 0,
     )
+
+
+def read_change(pdu: ReplaceSm, settings: AccountSettings, coding: int, now: int) -> Change:
+    """Return what a replace_sm asks for, whose text is in the data_coding that it had. Raises Refused."""
+    _check_receipt(pdu.registered_delivery)
+    if pdu.sm_default_msg_id:
+        raise Refused(CommandStatus.ESME_RINVDFTMSGID, "There are no predefined messages.")
+    text = decode(pdu.short_message, coding, udhi=False, default=settings.data_coding_default).text
+    if not text:
+        raise Refused(CommandStatus.ESME_RINVMSGLEN, "The text is empty.")
+    not_before, validity = _times(pdu.schedule_delivery_time, pdu.validity_period, now)
+    return Change(text, pdu.registered_delivery & RECEIPT_MASK, not_before, validity)
 
 
 def status_of(error: TandemError) -> int:
@@ -100,44 +152,83 @@ _BY_TARGET: Final[dict[str, int]] = {
 def _check_flags(pdu: SubmitSm) -> None:
     if pdu.esm_class & _TYPE_MASK:
         raise Refused(CommandStatus.ESME_RINVESMCLASS, "Only messages are taken, no acknowledgements.")
-    if pdu.registered_delivery & RECEIPT_MASK == RECEIPT_MASK:
-        raise Refused(CommandStatus.ESME_RINVREGDLVFLG, "3 is reserved (SMPP 3.4 §5.2.17).")
+    _check_receipt(pdu.registered_delivery)
     if pdu.priority_flag > MAX_PRIORITY:
         raise Refused(CommandStatus.ESME_RINVPRTFLG, "Priorities are 0 to 3.")
     if pdu.replace_if_present_flag:
-        raise Refused(CommandStatus.ESME_RINVREPFLAG, "Messages cannot be replaced.")
+        raise Refused(CommandStatus.ESME_RINVREPFLAG, "Messages are replaced by replace_sm alone.")
     if pdu.sm_default_msg_id:
         raise Refused(CommandStatus.ESME_RINVDFTMSGID, "There are no predefined messages.")
 
 
-def _text(pdu: SubmitSm, settings: AccountSettings) -> tuple[str, Concat | None]:
+def _check_receipt(registered_delivery: int) -> None:
+    if registered_delivery & RECEIPT_MASK == RECEIPT_MASK:
+        raise Refused(CommandStatus.ESME_RINVREGDLVFLG, "3 is reserved (SMPP 3.4 §5.2.17).")
+
+
+def _body(pdu: SubmitSm, settings: AccountSettings) -> tuple[str | bytes, Concat | None, Envelope]:
+    """Return what is to be sent, which part of a text it is, and how it goes."""
     udhi = bool(pdu.esm_class & _UDHI)
     payload = pdu.short_message or tlv(pdu.tlvs, Tag.MESSAGE_PAYLOAD) or b""
     decoded = decode(payload, pdu.data_coding, udhi, settings.data_coding_default)
-    if decoded.alphabet is Alphabet.BINARY:
-        raise Refused(CommandStatus.ESME_RSUBMITFAIL, "Octets that are no text are not sent.")
+    by_sar = sar.read(pdu.tlvs) if pdu.tlvs else None
+    # Ports and the like belong to what an application reads: its text goes octet by octet, too.
+    if decoded.alphabet is Alphabet.BINARY or (udhi and udh.apart(decoded.header)):
+        return _octets(payload, udhi, pdu.data_coding, by_sar)
     if not decoded.text:
         raise Refused(CommandStatus.ESME_RINVMSGLEN, "The text is empty.")
-    concat = (sar.read(pdu.tlvs) if pdu.tlvs else None) or decoded.concat
+    shown = _class(pdu.data_coding, pdu.tlvs)
+    envelope = BARE if shown is None else Envelope(message_class=shown)
+    concat = by_sar or decoded.concat
     if concat is None or concat.total == 1:
-        return decoded.text, None
+        return decoded.text, None, envelope
     try:
-        continued(encoded(decoded.text), concat)
+        continued(encoded(decoded.text, envelope), concat)
     except InvalidRequest as error:
         raise Refused(CommandStatus.ESME_RINVMSGLEN, error.message) from error
-    return decoded.text, concat
+    return decoded.text, concat, envelope
 
 
-def _times(pdu: SubmitSm, now: int) -> tuple[int | None, int | None]:
+def _octets(
+    payload: bytes, udhi: bool, data_coding: int, by_sar: Concat | None
+) -> tuple[bytes, Concat | None, Envelope]:
+    """Return octets that go as they came, their header with them: it ties parts together itself."""
+    size = payload[0] + 1 if udhi and payload else 0
+    header, body = payload[:size], payload[size:]
+    if not body:
+        raise Refused(CommandStatus.ESME_RINVMSGLEN, "There are no octets to send.")
+    envelope = Envelope(header=header, data_coding=data_coding)
+    concat = None if by_sar is None or by_sar.total == 1 else by_sar
+    try:
+        parts = encoded(body, envelope)
+        if concat is not None:
+            continued(parts, concat)
+    except InvalidRequest as error:
+        raise Refused(CommandStatus.ESME_RINVMSGLEN, error.message) from error
+    return body, concat, envelope
+
+
+def _class(data_coding: int, tlvs: Tlvs) -> int | None:
+    """Return the message class that a text asks for (3GPP TS 23.038 §4, SMPP 3.4 §5.3.2.1)."""
+    group = data_coding & 0xF0
+    if group == 0xF0 or group in (0x10, 0x50):
+        return data_coding & 0x03
+    subunit = tlv(tlvs, Tag.DEST_ADDR_SUBUNIT) if tlvs else None
+    return subunit[0] - 1 if subunit is not None and 1 <= subunit[0] <= SUBUNITS else None
+
+
+def _times(schedule: str, validity: str, now: int) -> tuple[int | None, int | None]:
     begin = now
-    if pdu.schedule_delivery_time:
-        at = parse_time(pdu.schedule_delivery_time, now)
-        if at is None:
-            raise Refused(CommandStatus.ESME_RINVSCHED, "schedule_delivery_time is no time (§7.1.1).")
+    if schedule:
+        at = parse_time(schedule, now)
+        if at is None or at - now > MAX_AHEAD:
+            raise Refused(
+                CommandStatus.ESME_RINVSCHED, "schedule_delivery_time is no time (§7.1.1), or too far off."
+            )
         begin = max(at, now)
-    if not pdu.validity_period:
+    if not validity:
         return (begin if begin > now else None), None
-    until = parse_time(pdu.validity_period, now)
+    until = parse_time(validity, now)
     if until is None or until <= begin:
         raise Refused(CommandStatus.ESME_RINVEXPIRY, "validity_period is no time to come (§7.1.1).")
     return (begin if begin > now else None), max(1, (until - begin) // SECOND)

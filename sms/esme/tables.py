@@ -34,6 +34,21 @@ quotas: Final = Table(
 )
 """submit_sm of a day, of accounts that have a quota."""
 
+presence: Final = Table(
+    "smpp_presence",
+    metadata,
+    Column("resource", Identifier, primary_key=True),
+    Column("system_id", String(15), primary_key=True),
+    Column("node", Identifier, primary_key=True),
+    Column("binds", Integer, nullable=False),
+    Column("wanted", Integer, nullable=False),  # messages a second that the account would send there, x 1000
+    Column("granted", Integer, nullable=False),  # messages a second that it may send there, x 1000
+    Column("expires", Microseconds, nullable=False, index=True),  # on the database's clock
+    info=EXPIRES,
+    sqlite_with_rowid=False,
+)
+"""One row an account and gateway that it is bound to, where several gateways share the database."""
+
 outbox: Final = Table(
     "smpp_outbox",
     metadata,

@@ -1,12 +1,13 @@
 """Who may bind to us, and how. Pure: accounts and time come in, a verdict goes out.
 
 Deny by default: an account that lists no addresses lets nobody in, one that is unknown neither. A peer does
-not learn which of system_id, password or address was wrong; the log does. Ten wrong tries from an address
-(IPv6: a /64) within five minutes, and it is refused for five minutes without its password being looked at.
+not learn which of system_id, password, certificate or address was wrong; the log does. Ten wrong tries from
+an address (IPv6: a /64) within five minutes, and it is refused for five minutes without its password being
+looked at.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from hmac import compare_digest
 from ipaddress import IPv6Address
@@ -51,6 +52,8 @@ class Account:
     """deliver_sm to it that may be unanswered on one bind."""
     max_unanswered: int = 500
     """submit_sm of its that may wait for us on one bind."""
+    certificate: str = ""
+    """A name that its client certificate must have; empty: it needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +78,25 @@ class Gate:
         self._wrong: dict[str, deque[float]] = {}
         """When each address was wrong, the last `WRONG_TRIES` times; that of the newest stands last."""
 
-    def bind(self, system_id: str, password: str, bind_type: BindType, peer: str, now: float) -> Verdict:
+    def bind(
+        self,
+        system_id: str,
+        password: str,
+        bind_type: BindType,
+        peer: str,
+        now: float,
+        names: Set[str] = frozenset(),
+    ) -> Verdict:
         """Decide about a bind that came from the address `peer` at `now` (monotonic seconds).
 
-        One that is let in counts until `unbound`.
+        `names` are those of the client's certificate, which was verified. One that is let in counts until
+        `unbound`.
         """
         place = _place(peer)
         if self._is_refused(place, now):
             return Verdict(CommandStatus.ESME_RBINDFAIL, "too many wrong tries from its address")
         account = self._account(system_id)
-        wrong = _why_wrong(account, password, peer)
+        wrong = _why_wrong(account, password, peer, names)
         if wrong or account is None:
             self._note_wrong(place, now)
             return Verdict(CommandStatus.ESME_RINVPASWD, wrong)
@@ -121,7 +133,7 @@ class Gate:
             del self._wrong[next(iter(self._wrong))]
 
 
-def _why_wrong(account: Account | None, password: str, peer: str) -> str:
+def _why_wrong(account: Account | None, password: str, peer: str, names: Set[str]) -> str:
     """Return why a peer is not who it says, or nothing; every reason takes the same time to find."""
     expected = _NOBODY if account is None else account.password.reveal().encode() or _NOBODY
     proven = compare_digest(password.encode(), expected)
@@ -129,6 +141,8 @@ def _why_wrong(account: Account | None, password: str, peer: str) -> str:
         return "there is no such account"
     if not proven:
         return "wrong password"
+    if account.certificate and account.certificate not in names:
+        return "it has no certificate of the name it needs"
     return "" if peer in account.addresses else "its address is not listed"
 
 

@@ -1,7 +1,7 @@
 """The SMSC's side of SMPP over asyncio: for the simulated carrier, and for customers who bind to Tandem."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -10,7 +10,7 @@ import structlog
 from sms.smpp.connection import LINGER_SECONDS, Connection
 from sms.smpp.constants import CommandId, CommandStatus
 from sms.smpp.events import Answered, BindReceived, Closed, Event, Lost, Received
-from sms.smpp.pdu import DeliverSm, SubmitSm, SubmitSmResp
+from sms.smpp.pdu import DeliverSm, Pdu, SubmitSm, SubmitSmResp
 from sms.smpp.session import MAX_UNANSWERED, Session, Timers
 from sms.smpp.states import BIND_TYPES, BindState, BindType, Role
 from sms.smpp.tls import ServerTls, server_context
@@ -23,8 +23,9 @@ _REFUSALS: Final[dict[int, int]] = {
     CommandId.QUERY_SM: CommandStatus.ESME_RQUERYFAIL,
     CommandId.CANCEL_SM: CommandStatus.ESME_RCANCELFAIL,
     CommandId.REPLACE_SM: CommandStatus.ESME_RREPLACEFAIL,
+    CommandId.DELIVER_SM: CommandStatus.ESME_RINVBNDSTS,
 }
-"""How requests are refused that no handler takes; others by ESME_RINVCMDID."""
+"""How requests are refused that a handler does not take; others by ESME_RINVCMDID."""
 
 _log = structlog.get_logger(__name__)
 
@@ -34,11 +35,17 @@ class ServerHandler(Protocol):
 
     def bind(
         self, conn: "ServerConnection", system_id: str, password: str, bind_type: BindType, peer: str
-    ) -> int:
-        """Return 0 to accept, else the command_status to refuse with; `peer` is the address."""
+    ) -> int | None:
+        """Return 0 to accept, else the command_status to refuse with; `peer` is the address.
+
+        None: `conn.answer_bind` is called later.
+        """
 
     def submit(self, conn: "ServerConnection", pdu: SubmitSm, sequence: int) -> None:
         """Take a submit_sm; call `conn.answer_submit(sequence, ...)`, at once or later."""
+
+    def request(self, conn: "ServerConnection", pdu: Pdu, sequence: int) -> None:
+        """Take any other request; call `conn.answer` or `conn.refuse`, at once or later."""
 
     def deliver_answered(self, conn: "ServerConnection", token: Any, status: int) -> None:  # noqa: ANN401
         """Take the answer to a deliver_sm."""
@@ -154,6 +161,7 @@ class ServerConnection(Connection):
         self.bind_type: BindType | None = None
         self._server = server
         self._full = False
+        self._binding: BindReceived | None = None
 
     @property
     def room(self) -> int:
@@ -169,6 +177,35 @@ class ServerConnection(Connection):
         if answered:
             self.flush_soon()
         return answered
+
+    def answer(self, sequence: int, status: int, pdu: Pdu) -> bool:
+        """Answer any request by its response `pdu`; return False when it was answered before or all is over.
+
+        Raises FieldError when a field does not fit.
+        """
+        answered = self.session.answer(sequence, status, pdu)
+        if answered:
+            self.flush_soon()
+        return answered
+
+    def refuse(self, pdu: Pdu, sequence: int) -> None:
+        """Answer a request that is not for whoever sent it."""
+        self.session.answer(sequence, _REFUSALS.get(pdu.command_id, CommandStatus.ESME_RINVCMDID))
+        self.flush_soon()
+
+    def answer_bind(self, status: int) -> bool:
+        """Answer a bind about which `bind` returned None; return whether it stands now."""
+        event, self._binding = self._binding, None
+        if event is None or self.session.closed:
+            return False
+        self._answer_bind(event, status)
+        self.batch_done()
+        return status == 0
+
+    def certificate(self) -> Mapping[str, Any]:
+        """Return the client's certificate as `ssl.SSLSocket.getpeercert` does; empty without one."""
+        found = None if self._transport is None else self._transport.get_extra_info("peercert")
+        return found or {}
 
     def deliver(self, pdu: DeliverSm, token: object) -> None:
         """Send a deliver_sm; one `deliver_answered` or `deliver_lost` with `token` will follow.
@@ -250,19 +287,30 @@ class ServerConnection(Connection):
         if isinstance(pdu, SubmitSm):
             self._server.handler.submit(self, pdu, event.sequence)
         else:
-            self.session.answer(event.sequence, _REFUSALS.get(pdu.command_id, CommandStatus.ESME_RINVCMDID))
+            self._server.handler.request(self, pdu, event.sequence)
 
     def _bind(self, event: BindReceived) -> None:
         pdu = event.pdu
         bind_type = BIND_TYPES[pdu.command_id]
-        peer = self.peer()
-        status = self._server.handler.bind(self, pdu.system_id, pdu.password, bind_type, peer)
+        status = self._server.handler.bind(self, pdu.system_id, pdu.password, bind_type, self.peer())
+        if status is None:
+            self._binding = event
+        else:
+            self._answer_bind(event, status)
+
+    def _answer_bind(self, event: BindReceived, status: int) -> None:
+        pdu = event.pdu
+        bind_type = BIND_TYPES[pdu.command_id]
         if status == 0:
             self.system_id = pdu.system_id
             self.bind_type = bind_type
             self._full = True
         _log.info(
-            "smpp.esme_bind", system_id=pdu.system_id, bind_type=bind_type.value, peer=peer, status=status
+            "smpp.esme_bind",
+            system_id=pdu.system_id,
+            bind_type=bind_type.value,
+            peer=self.peer(),
+            status=status,
         )
         self.take(self.session.answer_bind(event.sequence, status, self._server.settings.system_id))
         self.tick()

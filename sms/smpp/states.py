@@ -106,15 +106,17 @@ _TO_SMSC: Final = frozenset(
         CommandId.REPLACE_SM,
     }
 )
+# Carriers that bind to us push by deliver_sm as well, as one SMSC to another; table 2-1 knows only ESMEs.
+_FROM_CARRIERS: Final = frozenset({CommandId.DELIVER_SM})
 _TO_ESME: Final = frozenset({CommandId.DELIVER_SM, CommandId.DATA_SM, CommandId.ALERT_NOTIFICATION})
 _BINDS: Final = frozenset(BIND_EVENTS)
 _NOTHING: Final[frozenset[int]] = frozenset()
 
 _SMSC_TAKES: Final[dict[BindState, frozenset[int]]] = {
     BindState.OPEN: _BINDS,
-    BindState.BOUND_TX: _TO_SMSC | _ALWAYS,
+    BindState.BOUND_TX: _TO_SMSC | _FROM_CARRIERS | _ALWAYS,
     BindState.BOUND_RX: _ALWAYS,
-    BindState.BOUND_TRX: _TO_SMSC | _ALWAYS,
+    BindState.BOUND_TRX: _TO_SMSC | _FROM_CARRIERS | _ALWAYS,
     BindState.UNBINDING: _ALWAYS,
 }
 _ESME_TAKES: Final[dict[BindState, frozenset[int]]] = {
@@ -133,5 +135,10 @@ def takes(role: Role, state: BindState) -> frozenset[int]:
 
 
 def may_send(role: Role, state: BindState) -> frozenset[int]:
-    """Return the command_ids of the requests that `role` may send in `state`: what the other end takes."""
-    return takes(Role.ESME if role is Role.SMSC else Role.SMSC, state)
+    """Return the command_ids of the requests that `role` may send in `state`: what the other end takes.
+
+    No end of ours pushes by deliver_sm to a server.
+    """
+    if role is Role.ESME:
+        return takes(Role.SMSC, state) - _FROM_CARRIERS
+    return takes(Role.ESME, state)

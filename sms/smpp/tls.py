@@ -19,6 +19,8 @@ class ServerTls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """PEM file of its private key."""
     client_ca: Path | None = None
     """PEM file of the authorities that must have signed a client's certificate. Empty: it needs none."""
+    client_optional: bool = False
+    """Whether a client may come without one: accounts say who needs it. One that comes is verified."""
     handshake_seconds: Annotated[float, Meta(gt=0)] = 10.0
     """How long a handshake may take."""
 
@@ -50,7 +52,7 @@ def server_context(settings: ServerTls) -> ssl.SSLContext:
             raise ConfigurationError(
                 f"tls.client_ca: {settings.client_ca} cannot be used: {words(error)}"
             ) from error
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_OPTIONAL if settings.client_optional else ssl.CERT_REQUIRED
     return context
 
 

@@ -11,10 +11,11 @@ from typing import ClassVar, Final, Self
 import msgspec
 from sqlalchemy import Connection
 
+from sms.extension import shown
 from sms.message import KIND, SmsDetail
 from sms.optouts import store as optouts
 from sms.states import OUTBOUND, MessageEvent
-from sms.store.rows import interaction_row
+from sms.store.rows import interaction_row, rank_of
 from telephony.kernel.clock import to_iso
 from telephony.kernel.http.repeatability import Call, Claim, Pair, Refused, Repeated, claim_many, fingerprint
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
@@ -165,6 +166,7 @@ def _interaction_row(job: AcceptMessages, message: NewMessage) -> tuple[object, 
         peer=message.peer,
         carrier=message.carrier,
         node=job.node if message.not_before is None else None,
+        rank=rank_of(message.detail.priority),
         due=job.expires if message.not_before is None else message.not_before,
         created=job.now,
         updated=job.now,
@@ -173,13 +175,15 @@ def _interaction_row(job: AcceptMessages, message: NewMessage) -> tuple[object, 
 
 
 def _accepted_entry(job: AcceptMessages, message: NewMessage) -> Entry:
-    data = {
+    data: dict[str, object] = {
         "segments": message.detail.segments,
         "alphabet": message.detail.alphabet,
         "request": job.request_id,
     }
     if message.not_before is not None:
         data["not_before"] = to_iso(message.not_before)
+    if message.detail.extras is not None or message.detail.priority:
+        data |= msgspec.to_builtins(shown(message.detail.extras, message.detail.priority)) or {}
     return Entry(message.resource, message.id, job.now, job.node, job.source, "message.accepted", data)
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self, TypeAlias
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import Connection
 
 from sms.compliance.words import Spoken
 from sms.events import RECEIVED, ReceivedSms, received_event
-from sms.message import KIND, SmsDetail, wire_id
+from sms.extension import TandemMessage, shown
+from sms.message import KIND, Extras, SmsDetail, wire_id
 from sms.optouts import store as optouts
-from sms.reassembly import PartRow, ReassemblySettings, Repetition
+from sms.reassembly import PartKey, PartRow, ReassemblySettings, Repetition
 from sms.states import INBOUND
 from sms.store.finish import MAX_SOURCE, Finisher, Key
 from sms.store.inbound_parts import (
@@ -22,11 +24,14 @@ from sms.store.inbound_parts import (
     any_parts,
     drop_delivered,
     due_texts,
+    lock_free,
+    lock_senders,
     too_many,
 )
 from sms.store.repeats import Candidate, Seen
 from sms.store.rows import interaction_row
 from sms.store.sql import among
+from sms.text import Alphabet
 from telephony.events.event import Event
 from telephony.events.store import Publication
 from telephony.kernel import ids
@@ -36,7 +41,8 @@ from telephony.kernel.store.bulk import insert_rows
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
 
-_OWNERS: Final = "SELECT number, resource, carrier FROM numbers WHERE number {ids}"
+# Capabilities 4 to 7 and 12 to 15 have inbound SMS (`telephony.numbers.kinds.SMS_INBOUND`).
+_OWNERS: Final = "SELECT number, resource, carrier FROM numbers WHERE capabilities & 4 <> 0 AND number {ids}"
 
 _Owner = tuple[ResourceId, str]
 """The resource that has a number, and the carrier through which the number sends."""
@@ -75,6 +81,8 @@ class InboundSms:
     """The parts it was made of."""
     missing: tuple[int, ...] = ()
     """Numbers of the parts that did not come."""
+    extras: Extras | None = None
+    """What it has beyond a text."""
 
     @property
     def candidate(self) -> Candidate | None:
@@ -82,6 +90,11 @@ class InboundSms:
         if self.repetition is None or self.part is not None:
             return None
         return Candidate(self.repetition, self.carrier, self.link, self.at, self.named, self.suspect)
+
+
+Recorded: TypeAlias = tuple[Finisher, list[InteractionId | None]]
+"""The finisher and an id for each message: None for a number that nobody owns, the first message's for a
+repetition, WAITING for a part that does not complete its text."""
 
 
 @dataclass(slots=True)
@@ -97,16 +110,20 @@ class RecordInbound:
     part_seconds: int = 600
     """How long the next part of a text is waited for."""
 
-    order: ClassVar[int] = optouts.FIRST
+    order: ClassVar[int] = optouts.FIRST - 1  # the locks of parts come before those of opt-outs
 
-    def __call__(self, tx: Connection) -> tuple[Finisher, list[InteractionId | None]]:
-        """Return the finisher and an id for each message.
+    def __call__(self, tx: Connection) -> Recorded:
+        """See `telephony.kernel.store.jobs.Job`."""
+        return self.together(tx, [self])[0]
 
-        The id is None for a number that nobody owns, the first message's for a repetition, and WAITING for a
-        part that does not complete its text.
-        """
-        if any(message.part is not None for message in self.messages):
-            optouts.lock_to_change(tx)  # parts that gateways keep at the same time see each other
+    @classmethod
+    def together(cls, tx: Connection, jobs: Sequence[Self]) -> list[Recorded]:
+        """See `telephony.kernel.store.jobs.BatchJob`."""
+        lock_senders(tx, (one.part.key for job in jobs for one in job.messages if one.part is not None))
+        return [job.record(tx) for job in jobs]
+
+    def record(self, tx: Connection) -> Recorded:
+        """Keep the messages of one job, whose senders are locked."""
         inbox = _Inbox(tx, self.finisher, self.body_until, {message.own for message in self.messages})
         seen = Seen(tx, self.finisher.node, filter(None, (message.candidate for message in self.messages)))
         parts = Parts(tx, self.part_seconds)
@@ -154,9 +171,11 @@ class SweepParts:
         inbox = _Inbox(tx, self.finisher, self.body_until, ())
         if not any_parts(tx):
             return self.finisher, 0
-        optouts.lock_to_change(tx)
         drop_delivered(tx, self.now)
-        keys = list(dict.fromkeys([*due_texts(tx, self.now), *too_many(tx, self.settings)]))[:SLICE]
+        keys = lock_free(tx, self._ripe(tx))
+        if keys:  # a part may have come until they were locked
+            still = set(self._ripe(tx))
+            keys = [key for key in keys if key in still]
         inbox.learn({key.own for key in keys})
         parts = Parts(tx, self.settings.seconds)
         for key in keys:
@@ -165,6 +184,9 @@ class SweepParts:
         parts.write()
         inbox.write()
         return self.finisher, len(keys)
+
+    def _ripe(self, tx: Connection) -> list[PartKey]:
+        return list(dict.fromkeys([*due_texts(tx, self.now), *too_many(tx, self.settings)]))[:SLICE]
 
 
 class _Inbox:
@@ -199,7 +221,7 @@ class _Inbox:
         finisher = self._finisher
         identifier = InteractionId(ids.new_id(message.at))
         self._at = max(self._at, message.at)
-        detail = SmsDetail(segments=message.segments, alphabet=message.alphabet)
+        detail = SmsDetail(segments=message.segments, alphabet=message.alphabet, extras=message.extras)
         self._rows.append(_row(resource, identifier, message, detail))
         self._texts.append((resource, identifier, message.body, self._body_until))
         for number, link, at in message.arrivals:
@@ -264,6 +286,7 @@ def _whole(joined: Joined, link: str, at: int) -> InboundSms:
         text.key.total,
         arrivals=joined.arrivals,
         missing=text.missing,
+        extras=text.extras,
     )
 
 
@@ -295,6 +318,10 @@ def _row(
 
 
 def _event(identifier: InteractionId, message: InboundSms) -> Event:
+    data = message.body if message.alphabet == Alphabet.BINARY.value else None
+    beyond = shown(message.extras, 0, data)
+    if beyond is None and data is not None:
+        beyond = TandemMessage(data=data)
     return received_event(
         message.at,
         ReceivedSms(
@@ -304,5 +331,6 @@ def _event(identifier: InteractionId, message: InboundSms) -> Event:
             message=message.text,
             received_timestamp=to_iso(message.at),
             segment_count=message.segments,
+            tandem=UNSET if beyond is None else beyond,
         ),
     )

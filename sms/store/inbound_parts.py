@@ -1,11 +1,20 @@
-"""Parts of inbound texts in the store: taken, joined, and delivered as far as they came when time is over."""
+"""Parts of inbound texts in the store: taken, joined, and delivered as far as they came when time is over.
 
-from collections.abc import Sequence
+SQLite has one writer. On PostgreSQL several gateways may keep parts of one text at the same time, and each
+has to see the other's: whoever keeps parts holds a lock of their sender and number until its commit, and
+nobody waits for another sender's. Jobs that keep parts stand first in their group and take all their locks
+at once and in order; the sweep leaves alone what is locked. So no gateway waits for one that waits for it.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, select
+import msgspec
+from sqlalchemy import Connection, and_, delete, func, select, tuple_
 
+from sms.message import Extras
 from sms.reassembly import (
     Assembled,
     Group,
@@ -23,6 +32,15 @@ from telephony.kernel.store.bulk import insert_rows
 
 SLICE: Final = 200
 """Texts a job: the rest comes with the next."""
+
+_LOCKS: Final = 0x50_41_52_54
+"""The first half of the advisory locks' keys on PostgreSQL: "PART"; the second is a sender's hash. Two
+senders with one hash wait for each other, which costs nothing but that."""
+
+_LOCK: Final = f"SELECT pg_advisory_xact_lock({_LOCKS}, each) FROM unnest(%s::int[]) each"  # noqa: S608 - ours
+_TRY: Final = f"SELECT each, pg_try_advisory_xact_lock({_LOCKS}, each) FROM unnest(%s::int[]) each"  # noqa: S608
+
+_extras: Final = msgspec.json.Decoder(Extras).decode
 
 _T = inbound_parts.c
 _KEY: Final = (_T.carrier, _T.own, _T.peer, _T.kind, _T.reference, _T.total)
@@ -99,9 +117,36 @@ class Parts:
         return kept
 
 
+def lock_senders(tx: Connection, keys: Iterable[PartKey]) -> None:
+    """Keep other gateways from keeping parts of the same senders until this transaction's end."""
+    if tx.dialect.name == "postgresql":
+        hashes = sorted({_hash(key) for key in keys})
+        if hashes:
+            tx.exec_driver_sql(_LOCK, (hashes,))
+
+
+def lock_free(tx: Connection, keys: Sequence[PartKey]) -> list[PartKey]:
+    """Lock as `lock_senders` does, but wait for nobody: return those of `keys` that nobody else works on."""
+    if tx.dialect.name != "postgresql" or not keys:
+        return list(keys)
+    rows = tx.exec_driver_sql(_TRY, (sorted({_hash(key) for key in keys}),))
+    free = {found for found, locked in rows if locked}
+    return [key for key in keys if _hash(key) in free]
+
+
+def _hash(key: PartKey) -> int:
+    sender = "\0".join((key.carrier, key.own, key.peer)).encode()
+    return int.from_bytes(blake2b(sender, digest_size=4).digest(), "big", signed=True)
+
+
 def drop_delivered(tx: Connection, now: int) -> None:
     """Forget parts whose text has been out for long enough that they do not come again."""
-    tx.execute(delete(inbound_parts).where(_T.due <= now, _T.delivered == 1))
+    old = and_(_T.due <= now, _T.delivered == 1)
+    if tx.dialect.name == "postgresql":  # what another gateway works on goes the next time
+        columns = inbound_parts.primary_key.columns
+        unlocked = select(*columns).where(old).with_for_update(skip_locked=True)
+        old = tuple_(*columns).in_(unlocked)
+    tx.execute(delete(inbound_parts).where(old))
 
 
 def due_texts(tx: Connection, now: int) -> list[PartKey]:
@@ -146,7 +191,10 @@ def _is(key: PartKey) -> Any:  # noqa: ANN401 - a condition
 
 def _read(key: PartKey, row: Any) -> _Kept:  # noqa: ANN401 - a row
     shift = Shift(row.locking, row.single)
-    part = PartRow(key, row.number, row.body, Alphabet(row.alphabet), shift, row.at, bool(row.delivered))
+    extras = None if row.extras is None else _extras(row.extras)
+    part = PartRow(
+        key, row.number, row.body, Alphabet(row.alphabet), shift, row.at, bool(row.delivered), extras
+    )
     return _Kept(part, row.link)
 
 
@@ -163,4 +211,5 @@ def _values(kept: _Kept, due: int) -> tuple[object, ...]:
         row.at,
         int(row.delivered),
         due,
+        None if row.extras is None else msgspec.json.encode(row.extras),
     )

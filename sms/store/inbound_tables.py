@@ -25,6 +25,7 @@ inbound_parts: Final = Table(
     Column("at", Microseconds, nullable=False),
     Column("delivered", Integer, nullable=False),  # 1: its text is out
     Column("due", Microseconds, nullable=False, index=True),  # of all parts of a text alike
+    Column("extras", LargeBinary),  # sms.message.Extras as JSON
     sqlite_with_rowid=False,
 )
 """Parts of texts; those of delivered texts stay a while, to know repetitions. A carrier's, like the numbers

@@ -5,11 +5,12 @@ from typing import ClassVar, Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
-from sms.message import KIND, Outbound
+from sms.message import KIND, Outbound, outbound_of
 from sms.optouts import store as optouts
 from sms.states import OUTBOUND, MessageEvent, MessageState
 from sms.store.finish import MAX_SOURCE, Change, Finisher, decode_detail
 from sms.store.tables import parts
+from telephony.kernel.clock import SECOND
 from telephony.kernel.errors import Conflict, NotFound
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.schema import bodies, interactions
@@ -66,8 +67,9 @@ class CancelMessage:
 class RequeueMessage:
     """Have a message sent again that failed, expired, was never reported or was taken back.
 
-    Returns its carrier and the message as its dispatcher wants it. What the carrier said of the parts sent
-    before stays in the timeline; receipts for them belong to nothing any more. Raises NotFound;
+    Returns its carrier and the message as its dispatcher wants it; None for one whose time has not come: it
+    waits for that again. What the carrier said of the parts sent before stays in the timeline; receipts for
+    them belong to nothing any more. Raises NotFound;
     IllegalTransition when it is not over or was delivered; Conflict when its text is gone or the recipient
     has opted out.
     """
@@ -76,12 +78,13 @@ class RequeueMessage:
     resource: ResourceId
     id: InteractionId
     now: int
-    expires: int
+    validity_seconds: int
+    """The operator's setting; the message may say less."""
     source: str
 
     order: ClassVar[int] = 0
 
-    def __call__(self, tx: Connection) -> tuple[str, Outbound]:
+    def __call__(self, tx: Connection) -> tuple[str, Outbound | None]:
         """See `telephony.kernel.store.jobs.Job`."""
         optouts.lock_to_rely(tx)
         before = _state(tx, self.resource, self.id)
@@ -95,8 +98,11 @@ class RequeueMessage:
         body = tx.execute(select(bodies.c.body, bodies.c.expires).where(*of_body)).first()
         if body is None:
             raise Conflict("The message's text is not kept any more.", target="messageId")
-        if body.expires < self.expires:
-            tx.execute(update(bodies).where(*of_body).values(expires=self.expires))
+        detail = decode_detail(row.detail)
+        begin = self.now if detail.extras is None else max(self.now, detail.extras.send_at)
+        expires = begin + detail.valid_seconds(self.validity_seconds) * SECOND
+        if body.expires < expires:
+            tx.execute(update(bodies).where(*of_body).values(expires=expires))
         tx.execute(delete(parts).where(parts.c.resource == self.resource, parts.c.message == self.id))
         tx.execute(
             update(interactions)
@@ -104,8 +110,8 @@ class RequeueMessage:
             .values(
                 state=after.value,
                 version=table.version + 1,
-                node=self.node,
-                due=self.expires,
+                node=self.node if begin == self.now else None,
+                due=expires if begin == self.now else begin,
                 updated=self.now,
                 ended=None,
             )
@@ -120,16 +126,6 @@ class RequeueMessage:
             {"was": before.value},
         )
         append_many(tx, [entry])
-        detail = decode_detail(row.detail)
-        message = Outbound(
-            self.resource,
-            self.id,
-            row.own,
-            row.peer,
-            body.body.decode(),
-            self.expires,
-            detail.report_seconds,
-            concat=detail.concat,
-            priority=detail.priority,
-        )
-        return row.carrier, message
+        if begin > self.now:
+            return row.carrier, None
+        return row.carrier, outbound_of(self.resource, self.id, row.own, row.peer, body.body, expires, detail)

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Row, select
 
+from sms.extension import TandemMessage, shown
 from sms.message import KIND, SmsDetail, wire_id
 from sms.store.tables import parts
 from sms.text import Alphabet
@@ -35,6 +36,8 @@ class MessageSummary(Struct, frozen=True, rename="camel", omit_defaults=True):
     created: str
     updated: str
     tag: str | None = None
+    tandem: TandemMessage | None = None
+    """What it has beyond ACS's fields."""
 
 
 class PartSummary(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -162,6 +165,7 @@ def _summary(row: Row[Any]) -> MessageSummary:
         created=to_iso(row.created),
         updated=to_iso(row.updated),
         tag=detail.tag,
+        tandem=shown(detail.extras, detail.priority),
     )
 
 

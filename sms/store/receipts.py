@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from sms.receipts import Receipt, verdict
+from sms.receipts import KeptReceipt, Receipt, verdict
 from sms.states import MessageEvent, MessageState
 from sms.store.finish import Change, Facts, Finisher, Key, decode_detail
 from sms.store.sql import among
@@ -20,6 +20,11 @@ from telephony.kernel.store.timeline import Entry, append_many
 
 EARLY_FOR: Final = 72 * HOUR
 """How long a receipt that belongs to nothing is kept: as long as carriers try to deliver."""
+
+
+EARLY_BY: Final = 2 * HOUR
+"""How much older than its response a receipt may be: carriers use ids again, and one from longer ago was
+another message's. A response is awaited for seconds; the rest is for clocks that are set."""
 
 
 def came_at(expires: int) -> int:
@@ -58,6 +63,17 @@ class CarrierReceipt:
     link: str
     at: int
     receipt: Receipt
+    raw: str = ""
+    """Its id before the form (`KeptReceipt.raw`)."""
+    parties: tuple[str, ...] = ()
+    """Its addresses, when they are compared."""
+
+    def kept(self) -> bytes:
+        """Return it as it is kept."""
+        said = self.receipt
+        return msgspec.json.encode(
+            KeptReceipt(said.remote_id, said.state, said.stat, said.error, self.raw, self.link, self.parties)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +108,21 @@ class RecordReceipts:
                 unknown.append(one)
             else:
                 matched.append(MatchedReceipt(one.receipt, one.at, *part))
-        insert_rows(
-            tx,
-            early_receipts,
-            [
-                (
-                    one.carrier,
-                    one.receipt.remote_id,
-                    ids.new_id(one.at),
-                    msgspec.json.encode(one.receipt),
-                    one.at + EARLY_FOR,
-                )
-                for one in unknown
-            ],
-        )
+        keep_early(tx, unknown)
         settle(tx, self.finisher, matched)
         return self.finisher
+
+
+def keep_early(tx: Connection, receipts: Iterable[CarrierReceipt]) -> None:
+    """Keep receipts of parts that are not known yet, for the response that names them."""
+    insert_rows(
+        tx,
+        early_receipts,
+        [
+            (one.carrier, one.receipt.remote_id, ids.new_id(one.at), one.kept(), one.at + EARLY_FOR)
+            for one in receipts
+        ],
+    )
 
 
 Part = tuple[Key, int, str, str, Facts]

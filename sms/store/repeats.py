@@ -23,7 +23,7 @@ from telephony.kernel.store.schema import nodes
 DOUBT_SECONDS: Final = 10
 """An answer that went out this long before its connection was lost has certainly reached the carrier."""
 
-BEFORE_INBOUND: Final = -2
+BEFORE_INBOUND: Final = -3
 """The `order` of what must be written before the messages of its group are."""
 
 SENT, DOUBTFUL, CERTAIN = 0, 1, 2

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from sms.receipts import RECEIPT_DECODER
-from sms.states import OUTBOUND, MessageEvent, MessageState
+from sms.receipt_forms import same_party
+from sms.receipts import RECEIPT_DECODER, KeptReceipt
+from sms.states import ENDED, OUTBOUND, MessageEvent, MessageState
 from sms.store.finish import MAX_SOURCE, Change, Finisher, Key
-from sms.store.receipts import MatchedReceipt, came_at, match, settle
-from sms.store.sql import among, insert_new
-from sms.store.tables import parts
+from sms.store.receipts import EARLY_BY, MatchedReceipt, Part, came_at, match, settle
+from sms.store.sql import among, insert_new, insert_rows
+from sms.store.tables import early_receipts, parts
 from telephony.kernel.clock import SECOND
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.timeline import Entry, append_many
@@ -32,6 +33,8 @@ _EARLY: Final = (
     "SELECT remote_id, id, receipt, expires FROM early_receipts"
     " WHERE carrier = ? AND remote_id {ids} ORDER BY id"
 )
+_STATES: Final = "SELECT id, state FROM interactions WHERE resource = ? AND id {ids}"
+_OVER: Final = frozenset(state.value for state in ENDED)
 _DROP_EARLY: Final = "DELETE FROM early_receipts WHERE carrier = ? AND remote_id {ids}"
 
 
@@ -96,6 +99,8 @@ class Submitted:
     """Whether every part of the message is taken now."""
     wait: int
     """Seconds to wait for receipts; used with `last`."""
+    late: bool = False
+    """Whether the message was over by then: it may have been sent anew since, with other ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +141,10 @@ class RecordOutcomes:
         self.finisher.deliveries.clear()  # it may run twice
         node = self.finisher.node
         taken = [outcome for outcome in self.outcomes if isinstance(outcome, Submitted)]
-        insert_new(
-            tx,
-            parts,
-            [
-                (*one.key, one.part, one.carrier, one.remote_id, one.link, "submitted", one.at, None, None)
-                for one in taken
-            ],
-        )
+        late = [one for one in taken if one.late]
+        if late:
+            taken = [one for one in taken if not one.late]
+        _insert_parts(tx, taken)
         append_many(
             tx, [_entry(node, outcome) for outcome in self.outcomes if not isinstance(outcome, Ended)]
         )
@@ -160,6 +161,10 @@ class RecordOutcomes:
             if isinstance(one, Ended)
         ]
         self.finisher.apply(tx, changes)
+        if late:  # after the changes, which may hold the very end of such a message
+            late = _still_over(tx, late)
+            _insert_parts(tx, late)
+            taken += late
         # Receipts may have overtaken the response, or have come for the first parts of a long text already.
         early = take_early(tx, taken)
         long_ones = [one.key for one in taken if one.last and one.total > 1]
@@ -168,19 +173,54 @@ class RecordOutcomes:
         return self.finisher
 
 
+def _insert_parts(tx: Connection, taken: Sequence[Submitted]) -> None:
+    insert_new(
+        tx,
+        parts,
+        [
+            (*one.key, one.part, one.carrier, one.remote_id, one.link, "submitted", one.at, None, None)
+            for one in taken
+        ],
+    )
+
+
+def _still_over(tx: Connection, late: Sequence[Submitted]) -> list[Submitted]:
+    """Return those whose message nobody has sent again since it was over.
+
+    An answer to the old sending must not stand for a part of the new one: its receipt would decide about a
+    message it does not belong to.
+    """
+    lock = " ORDER BY id FOR UPDATE" if tx.dialect.name == "postgresql" else ""
+    over: set[Key] = set()
+    for resource, identifiers in by_resource(one.key for one in late).items():
+        for identifier, state in among(tx, _STATES + lock, sorted(set(identifiers)), before=(resource,)):
+            if state in _OVER:
+                over.add((resource, InteractionId(bytes(identifier))))
+    return [one for one in late if one.key in over]
+
+
 def _entry(node: NodeId, outcome: Submitted | Noted) -> Entry:
     if isinstance(outcome, Noted):
         return Entry(*outcome.key, outcome.at, node, outcome.source[:MAX_SOURCE], outcome.kind, outcome.data)
-    data = {"part": outcome.part, "carrier": outcome.carrier, "remote_id": outcome.remote_id}
+    data: dict[str, object] = {
+        "part": outcome.part,
+        "carrier": outcome.carrier,
+        "remote_id": outcome.remote_id,
+    }
+    if outcome.late:
+        data["late"] = True
     return Entry(*outcome.key, outcome.at, node, f"link:{outcome.link}"[:MAX_SOURCE], "part.submitted", data)
 
 
 def take_early(tx: Connection, taken: Sequence[Submitted]) -> list[MatchedReceipt]:
-    """Return and delete the receipts that were waiting for these parts, in the order in which they came."""
-    remote_ids: dict[str, set[str]] = {}
+    """Return and delete the receipts that were waiting for these parts, in the order in which they came.
+
+    Those that are not of these parts after all, by their age or recipient, wait on.
+    """
+    remote_ids: dict[str, dict[str, int]] = {}
     for one in taken:
         if one.remote_id:
-            remote_ids.setdefault(one.carrier, set()).add(one.remote_id)
+            remote_ids.setdefault(one.carrier, {})[one.remote_id] = one.at
     matched: list[MatchedReceipt] = []
     for carrier, wanted in remote_ids.items():
         rows = among(tx, _EARLY, sorted(wanted), before=(carrier,))
@@ -189,8 +229,18 @@ def take_early(tx: Connection, taken: Sequence[Submitted]) -> list[MatchedReceip
         waiting = sorted({row[0] for row in rows})
         among(tx, _DROP_EARLY, waiting, before=(carrier,))
         known = match(tx, ((carrier, remote_id) for remote_id in waiting))
-        for remote_id, _, body, expires in rows:
+        others: list[tuple[object, ...]] = []
+        for remote_id, identifier, body, expires in rows:
             part = known.get((carrier, remote_id))
-            if part is not None:
-                matched.append(MatchedReceipt(RECEIPT_DECODER.decode(body), came_at(expires), *part))
+            kept = RECEIPT_DECODER.decode(body)
+            at = came_at(expires)
+            if part is None or at < wanted[remote_id] - EARLY_BY or _of_another(kept, part):
+                others.append((carrier, remote_id, identifier, body, expires))
+            else:
+                matched.append(MatchedReceipt(kept, at, *part))
+        insert_rows(tx, early_receipts, others)
     return matched
+
+
+def _of_another(kept: KeptReceipt, part: Part) -> bool:
+    return bool(kept.parties) and same_party(kept.parties, part[4].peer) is False

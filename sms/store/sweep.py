@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, and_, delete, or_, select, tuple_
 
 from sms.message import KIND
+from sms.receipt_forms import same_party
 from sms.receipts import RECEIPT_DECODER
 from sms.states import MessageEvent, MessageState
 from sms.store.finish import Change, Facts, Finisher
@@ -125,6 +126,7 @@ class MatchEarly:
             .order_by(early.id)
             .limit(SLICE)
         ).all()
+        rows = [row for row in rows if not _of_another(row.receipt, row.peer)]
         if rows:
             key = tuple_(early.carrier, early.remote_id, early.id)
             gone = {(row.carrier, row.remote_id, row.id) for row in rows}
@@ -146,3 +148,9 @@ class MatchEarly:
                 ],
             )
         return self.finisher
+
+
+def _of_another(receipt: bytes, peer: str) -> bool:
+    """Tell whether a receipt says by its addresses that it is about another message."""
+    parties = RECEIPT_DECODER.decode(receipt).parties
+    return bool(parties) and same_party(parties, peer) is False

@@ -42,3 +42,31 @@ early_receipts: Final = Table(
     info=EXPIRES,
 )
 """Receipts that came before the response they belong to; a carrier's, so no resource is known yet."""
+
+parked_receipts: Final = Table(
+    "parked_receipts",
+    metadata,
+    Column("carrier", String(64), primary_key=True),
+    Column("link", String(64), primary_key=True),  # whose form is not certain; empty: the carrier's
+    Column("id", Identifier, primary_key=True),
+    Column("receipt", LargeBinary, nullable=False),  # JSON
+    Column("expires", Microseconds, nullable=False, index=True),
+    sqlite_with_rowid=False,
+    info=EXPIRES,
+)
+"""Receipts whose ids may be read in more than one way: matched once the form is known, never by a guess."""
+
+receipt_forms: Final = Table(
+    "receipt_forms",
+    metadata,
+    Column("carrier", String(64), primary_key=True),
+    Column("link", String(64), primary_key=True),  # empty: of all links without a setting of their own
+    Column("setting", String(16), nullable=False),  # a form, or auto
+    Column("form", String(16)),  # the form; NULL: not learned yet
+    Column("since", Microseconds, nullable=False),  # when it was declared or learned
+    Column("pairs", LargeBinary, nullable=False),  # what it was or is learned from, JSON
+    Column("addresses", Integer, nullable=False),  # 1: the addresses in receipts are those of the messages
+    Column("seen", Microseconds, nullable=False),  # when a receipt last proved the form right
+    sqlite_with_rowid=False,
+)
+"""How each carrier spells ids in receipts: declared, or learned and then kept over restarts."""

@@ -1,16 +1,18 @@
 """Queries for what a node has to send: after a start, after a take-over, when memory has room again."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, select, tuple_
 
-from sms.message import KIND, Outbound
+from sms.message import KIND, Outbound, outbound_of
 from sms.states import MessageState
 from sms.store.finish import decode_detail
+from sms.store.rows import rank_of
 from sms.store.sql import among
 from sms.store.submit import by_resource
 from telephony.kernel.ids import InteractionId, NodeId
-from telephony.kernel.store.schema import bodies, interactions
+from telephony.kernel.store.schema import Identifier, bodies, interactions
 
 _DONE = "SELECT message, part FROM message_parts WHERE resource = ? AND message {ids}"
 
@@ -26,10 +28,15 @@ class Waiting:
     carrier: str
     state: MessageState
     limit: int
-    after: InteractionId | None = None
+    after: Outbound | None = None
+    """The last one of the page before."""
+    sender: str | None = None
+    """Of this sender alone."""
+    without: Collection[str] = ()
+    """Senders to leave out."""
 
     def __call__(self, tx: Connection) -> list[Outbound]:
-        """Return the messages, oldest first."""
+        """Return the messages, the urgent ones first, then the oldest."""
         table = interactions.c
         query = (
             select(table.resource, table.id, table.own, table.peer, table.due, table.detail, bodies.c.body)
@@ -44,26 +51,29 @@ class Waiting:
                 table.state == self.state.value,
                 table.kind == KIND,
             )
-            .order_by(table.id)
+            .order_by(table.rank, table.id)
             .limit(self.limit)
         )
         if self.after is not None:
-            query = query.where(table.id > self.after)
+            place = tuple_(literal(rank_of(self.after.priority)), literal(self.after.id, Identifier))
+            query = query.where(tuple_(table.rank, table.id) > place)
+        if self.sender is not None:
+            query = query.where(table.own == self.sender)
+        if self.without:
+            query = query.where(table.own.not_in(sorted(self.without)))
         doubt = self.state is MessageState.SUBMITTING
         found = [
-            Outbound(
+            outbound_of(
                 row.resource,
                 row.id,
                 row.own,
                 row.peer,
-                row.body.decode(),
+                row.body,
                 row.due,
-                detail.report_seconds,
+                decode_detail(row.detail),
                 doubt=doubt,
-                concat=detail.concat,
-                priority=detail.priority,
             )
-            for row, detail in ((row, decode_detail(row.detail)) for row in tx.execute(query))
+            for row in tx.execute(query)
         ]
         if doubt:
             _add_done(tx, found)

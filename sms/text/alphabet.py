@@ -13,8 +13,9 @@ DEFAULT: Final = 0x00
 LATIN1: Final = 0x03
 OCTETS: Final = 0x04
 UCS2: Final = 0x08
-FLASH: Final = {DEFAULT: 0x10, OCTETS: 0x14, UCS2: 0x18}
-"""The same alphabets in message class 0, immediate display (TS 23.038 §4, general group with class)."""
+WITH_CLASS: Final = {DEFAULT: 0x10, OCTETS: 0x14, UCS2: 0x18}
+"""The same alphabets in message class 0, immediate display; the class is added (TS 23.038 §4, general group
+with class)."""
 
 
 class Alphabet(Enum):

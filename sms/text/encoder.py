@@ -14,15 +14,19 @@ from carriers.model.text import TextPolicy
 from sms.smpp.constants import Tag
 from sms.smpp.pdu import Tlvs
 from sms.text import cutting, gsm0338, national, udh
-from sms.text.alphabet import DEFAULT, DEFAULTS, FLASH, LATIN1, OCTETS, UCS2, Alphabet, Default
+from sms.text.alphabet import DEFAULT, DEFAULTS, LATIN1, OCTETS, UCS2, WITH_CLASS, Alphabet, Default
 from sms.text.cutting import GSM_SINGLE, MAX_PARTS, Cut
 from sms.text.encoding import PLAIN, Encoded, Form, InvalidHeader, InvalidText, Part, TextTooLong
+from sms.text.envelope import CLASSES, Envelope
 from sms.text.lookalike import Replaced, substitute
 from sms.text.national import Shift
 from sms.text.national_tables import LOCKING
 
-_SUBUNIT_DISPLAY: Final[Tlvs] = ((int(Tag.DEST_ADDR_SUBUNIT), b"\x01"),)
-"""dest_addr_subunit "MS display" (SMPP 3.4 §5.3.2.2)."""
+_SUBUNITS: Final[tuple[Tlvs, ...]] = tuple(
+    ((int(Tag.DEST_ADDR_SUBUNIT), bytes((message_class + 1,))),) for message_class in CLASSES
+)
+"""dest_addr_subunit by message class: MS display, mobile equipment, smart card, external unit (SMPP 3.4
+§5.3.2.2)."""
 
 _CONTROLS: Final = bytes(code for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in b"\n\r\f")
 """Octets that Latin-1 and ASCII under data_coding 0 or 3 are better off without: some SMSCs read 0x80 to 0x9F
@@ -54,59 +58,96 @@ class _Form:
     """Whether a character is in the alphabet."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Forms:
+    """What is tried for a text."""
+
+    plain: _Form
+    others: tuple[_Form, ...]
+    """When `plain` does not hold it, in the order of preference."""
+    tlvs: Tlvs = ()
+
+
 class TextEncoder:
     """Encodes texts for one carrier."""
 
     def __init__(self, policy: TextPolicy = NO_WISHES, default: Default = "gsm") -> None:
         """Take a carrier's policy and what it means by data_coding 0."""
         self.policy = policy
-        self._plain = _default_form(default)
-        self._write = self._plain.write
+        usual = _Forms(_default_form(default), tuple(_other_forms(policy, default)))
+        self._usual = usual
+        self._write = usual.plain.write
         self._quick = GSM_SINGLE if default == "gsm" else -1  # octets of a text that need no thought
-        self._others = tuple(_other_forms(policy, default))
-        by_class = policy.flash != "subunit"  # class 0 in data_coding: that of GSM, whatever the default is
-        self._flash = _flash(_default_form("gsm")) if by_class else self._plain
-        self._flash_others = (
-            tuple(_flash(form) for form in self._others if form.shape.data_coding in FLASH)
-            if by_class
-            else self._others
-        )
-        self._flash_tlvs = () if policy.flash == "data-coding" else _SUBUNIT_DISPLAY
+        self._classes = tuple(_with_class(usual, policy, message_class) for message_class in CLASSES)
         wide = policy.concatenation == "udh16"
         self._header = udh.CONCAT_16_LENGTH if wide else udh.CONCAT_8_LENGTH
         # then the SMSC makes the headers: nothing says that it would put elements of ours into each of them
         self._headless = policy.concatenation in ("sar", "payload")
 
-    def encode(self, text: str, *, flash: bool = False, max_parts: int = MAX_PARTS) -> Encoded:
-        """Return `text` cut into at most `max_parts` segments; `flash` asks for immediate display.
+    def encode(
+        self,
+        text: str,
+        *,
+        message_class: int | None = None,
+        look_alikes: bool = False,
+        max_parts: int = MAX_PARTS,
+    ) -> Encoded:
+        """Return `text` cut into at most `max_parts` segments.
 
+        `message_class` 0 asks for immediate display; `look_alikes` allows what the policy may not.
         Raises InvalidText for half a surrogate pair, TextTooLong beyond `max_parts`. An empty text is one
         empty part.
         """
-        if flash:
-            body = self._flash.write(text)
-            return self._finish(text, body, self._flash, self._flash_others, max_parts, self._flash_tlvs)
+        substitutes = look_alikes or self.policy.substitute
+        if message_class is not None:
+            forms = self._classes[message_class]
+            return self._finish(text, forms.plain.write(text), forms, substitutes, max_parts)
         body = self._write(text)
         if body is not None and len(body) <= self._quick:  # nearly every text
             return Encoded(Alphabet.GSM, DEFAULT, (body,))
-        return self._finish(text, body, self._plain, self._others, max_parts, ())
+        return self._finish(text, body, self._usual, substitutes, max_parts)
+
+    def enclosed(self, body: str | bytes, envelope: Envelope) -> Encoded:
+        """Return a text or octets as their sender wants them. Raises as `encode` and `binary` do."""
+        if isinstance(body, str):
+            return self.encode(body, message_class=envelope.message_class, look_alikes=envelope.look_alikes)
+        return self.binary(
+            body,
+            header=envelope.header,
+            message_class=envelope.message_class,
+            data_coding=envelope.data_coding,
+        )
 
     def binary(
-        self, octets: bytes, *, header: bytes = b"", flash: bool = False, max_parts: int = MAX_PARTS
+        self,
+        octets: bytes,
+        *,
+        header: bytes = b"",
+        message_class: int | None = None,
+        data_coding: int | None = None,
+        max_parts: int = MAX_PARTS,
     ) -> Encoded:
         """Return octets that are no text, cut into at most `max_parts` segments.
 
         `header` is a user data header with its length octet, such as one with ports; it stands in every part,
         before it the concatenation when there are several. Then a header of ours ties them together whatever
         the policy says, and none is added when `header` has a concatenation: the sender cut it himself.
+        `data_coding` goes as it is, else it is that of 8-bit data in the message class.
 
         Raises InvalidHeader, TextTooLong.
         """
         elements = _elements(header)
         limit = 1 if udh.split(header)[0].concat is not None else min(max_parts, MAX_PARTS)
-        by_class = flash and self.policy.flash != "subunit"
-        shape = _Shape(Alphabet.BINARY, FLASH[OCTETS] if by_class else OCTETS, cutting.cut_octets, elements)
-        encoded = self._cut(shape, octets, limit, self._flash_tlvs if flash else ())
+        tlvs: Tlvs = ()
+        coding = OCTETS
+        if message_class is not None:
+            tlvs = self._classes[message_class].tlvs
+            if self.policy.flash != "subunit":
+                coding = WITH_CLASS[OCTETS] + message_class
+        if data_coding is not None:
+            coding = data_coding
+        shape = _Shape(Alphabet.BINARY, coding, cutting.cut_octets, elements)
+        encoded = self._cut(shape, octets, limit, tlvs)
         if encoded is None:
             raise _too_long(limit)
         return encoded
@@ -115,36 +156,36 @@ class TextEncoder:
         self,
         text: str,
         body: bytes | None,
-        plain: _Form,
-        others: tuple[_Form, ...],
+        forms: _Forms,
+        substitutes: bool,
         max_parts: int,
-        tlvs: Tlvs,
     ) -> Encoded:
-        """Return `text`, of which `body` is what `plain` makes."""
+        """Return `text`, of which `body` is what the first form makes."""
+        plain = forms.plain
         limit = min(max_parts, MAX_PARTS)
         replaced: Replaced = ()
-        if body is None and self.policy.substitute:
+        if body is None and substitutes:
             other, replaced = substitute(text, plain.fits)
             body = plain.write(other)
         if body is not None:
-            encoded = self._cut(plain.shape, body, limit, tlvs, replaced)
+            encoded = self._cut(plain.shape, body, limit, forms.tlvs, replaced)
         else:
-            encoded = self._cheapest(text, others, limit, tlvs)
+            encoded = self._cheapest(text, forms, substitutes, limit)
         if encoded is None:
             raise _too_long(limit)
         return encoded
 
-    def _cheapest(self, text: str, forms: tuple[_Form, ...], limit: int, tlvs: Tlvs) -> Encoded | None:
+    def _cheapest(self, text: str, forms: _Forms, substitutes: bool, limit: int) -> Encoded | None:
         best: Encoded | None = None
-        for form in forms:
+        for form in forms.others:
             body = form.write(text)
             replaced: Replaced = ()
-            if body is None and self.policy.substitute:
+            if body is None and substitutes:
                 other, replaced = substitute(text, form.fits)
                 body = form.write(other)
             if body is None or (form.shape.elements and self._headless and _several(form.shape, body)):
                 continue
-            encoded = self._cut(form.shape, body, limit, tlvs, replaced)
+            encoded = self._cut(form.shape, body, limit, forms.tlvs, replaced)
             if encoded is not None and (best is None or _cost(encoded) < _cost(best)):
                 best = encoded
         return best
@@ -215,11 +256,19 @@ def _octet_form(shape: _Shape, codec: str) -> _Form:
     return _Form(shape, write, fits)
 
 
-def _flash(form: _Form) -> _Form:
-    shape = form.shape
-    return _Form(
-        _Shape(shape.alphabet, FLASH[shape.data_coding], shape.cut, shape.elements), form.write, form.fits
-    )
+def _with_class(usual: _Forms, policy: TextPolicy, message_class: int) -> _Forms:
+    """Return the forms of a message class, said as the carrier wants it."""
+    tlvs = () if policy.flash == "data-coding" else _SUBUNITS[message_class]
+    if policy.flash == "subunit":
+        return _Forms(usual.plain, usual.others, tlvs)
+
+    def of_class(form: _Form) -> _Form:
+        shape = form.shape
+        coding = WITH_CLASS[shape.data_coding] + message_class
+        return _Form(_Shape(shape.alphabet, coding, shape.cut, shape.elements), form.write, form.fits)
+
+    others = tuple(of_class(form) for form in usual.others if form.shape.data_coding in WITH_CLASS)
+    return _Forms(of_class(_default_form("gsm")), others, tlvs)  # GSM, whatever the default is
 
 
 def _writer(codec: str) -> _Write:

@@ -11,6 +11,11 @@ CONCAT_8: Final = 0x00
 CONCAT_16: Final = 0x08
 """Concatenation with a 16-bit reference (§9.2.3.24.8)."""
 
+PORTS_8: Final = 0x04
+"""Application ports of 8 bits (§9.2.3.24.3): destination, source."""
+PORTS_16: Final = 0x05
+"""Application ports of 16 bits (§9.2.3.24.4): destination, source."""
+
 SINGLE_SHIFT: Final = 0x24
 """The national language single shift table that the part is in (§9.2.3.24.15)."""
 LOCKING_SHIFT: Final = 0x25
@@ -20,6 +25,8 @@ CONCAT_8_LENGTH: Final = 6
 """Bytes of a header that holds nothing but CONCAT_8: 05 00 03 reference total number."""
 CONCAT_16_LENGTH: Final = 7
 """Bytes of a header that holds nothing but CONCAT_16: 06 08 04 reference (2) total number."""
+
+_READ: Final = frozenset({CONCAT_8, CONCAT_16, SINGLE_SHIFT, LOCKING_SHIFT})
 
 _CONCAT_8_PREFIX: Final = bytes((CONCAT_8_LENGTH - 1, CONCAT_8, 3))
 
@@ -73,6 +80,38 @@ def header_of(elements: bytes, reference: int, total: int, number: int, *, wide:
     else:
         concat = bytes((CONCAT_16, 4, reference >> 8 & 0xFF, reference & 0xFF, total, number))
     return bytes((len(concat) + len(elements),)) + concat + elements
+
+
+def port_header(destination: int, source: int) -> bytes:
+    """Return a header with 16-bit application ports."""
+    return bytes((6, PORTS_16, 4)) + destination.to_bytes(2, "big") + source.to_bytes(2, "big")
+
+
+def ports(header: Header) -> tuple[int, int] | None:
+    """Return the application ports, destination and source; None when there are none."""
+    found = None
+    for identifier, data in header.elements:
+        if identifier == PORTS_8 and len(data) == 2:
+            found = data[0], data[1]
+        elif identifier == PORTS_16 and len(data) == 4:
+            found = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:], "big")
+    return found
+
+
+def apart(header: Header) -> bytes:
+    """Return the header without what was read from it: concatenation and, beside a text, national tables.
+
+    Empty when nothing is left. One that is not well-formed is returned as it came.
+    """
+    if not header.elements:
+        return header.raw
+    kept = [
+        bytes((identifier, len(data))) + data
+        for identifier, data in header.elements
+        if identifier not in _READ
+    ]
+    elements = b"".join(kept)
+    return bytes((len(elements),)) + elements if elements else b""
 
 
 def shift_elements(shift: Shift) -> bytes:

@@ -19,8 +19,15 @@ COMMANDS: Final = {
     "messages": "tandem.cli.messages:messages",
     "message": "tandem.cli.messages:message",
     "links": "tandem.cli.messages:links",
+    "receipt-ids": "tandem.cli.receipt_ids:receipt_ids",
+    "numbers": "tandem.cli.numbers:app",
     "subscription": "tandem.cli.subscriptions:app",
     "smpp-account": "tandem.cli.smpp_accounts:app",
+    "resource": "tandem.cli.resources:app",
+    "admin-key": "tandem.cli.admin_keys:app",
+    "audit": "tandem.cli.audit:audit",
+    "user": "tandem.cli.users:app",
+    "identity": "tandem.cli.users:identity",
     "config": "tandem.cli.config:app",
 }
 """Each command and where it is: a function is a command, a Typer application a group of them."""

@@ -5,6 +5,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,10 @@ from telephony.kernel.http.signature import sign
 
 SECONDS: Final = 30.0
 """How long an answer may take."""
+
+
+STARTING: Final = 503
+"""The status of a gateway that cannot work yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,17 @@ class Client:
         raw = b"" if body is None else json.dumps(body).encode()
         return self._call(method, path, raw, {"Authorization": f"Bearer {self.admin_key}"})
 
-    def acs(self, method: str, target: str, body: object) -> Any:  # noqa: ANN401 - JSON
+    def acs(self, method: str, target: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Call an ACS operation with the first resource's key and return its answer. Raises RemoteError."""
-        raw = json.dumps(body).encode()
+        return self.acs_with_headers(method, target, body)[0]
+
+    def acs_with_headers(
+        self, method: str, target: str, body: object = None
+    ) -> tuple[Any, Mapping[str, str]]:
+        """The same, with the answer's headers: where a long-running operation is, and its ids."""
+        raw = b"" if body is None else json.dumps(body).encode()
         headers = sign(method, target, host=self.authority, body=raw, key=self.key, now=SystemClock().now())
-        return self._call(method, target, raw, headers)
+        return self._exchange(method, target, raw, headers)
 
     def resource(self) -> str:
         """Return the id of the resource that the connection string belongs to."""
@@ -67,6 +78,11 @@ class Client:
         raise RemoteError("The gateway does not know the resource of the connection string.")
 
     def _call(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Any:  # noqa: ANN401
+        return self._exchange(method, target, body, headers)[0]
+
+    def _exchange(
+        self, method: str, target: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[Any, Mapping[str, str]]:
         request = urllib.request.Request(  # noqa: S310 - our own https endpoint
             self.endpoint + target, data=body or None, method=method, headers=headers
         )
@@ -74,12 +90,13 @@ class Client:
             request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=SECONDS, context=self.context) as answer:  # noqa: S310
-                raw = answer.read()
+                raw, told = answer.read(), answer.headers
         except urllib.error.HTTPError as error:
-            raise RemoteError(_message(error.code, error.read())) from error
+            kind = RemoteUnavailable if error.code == STARTING else RemoteError
+            raise kind(_message(error.code, error.read())) from error
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
             raise RemoteUnavailable(f"{self.endpoint} does not answer: {error}") from error
-        return json.loads(raw) if raw else None
+        return json.loads(raw) if raw else None, told
 
 
 def _message(status: int, body: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
@@ -13,6 +14,7 @@ from rich.table import Table
 from tandem.cli.client import Client
 from tandem.cli.options import Data, fail, folder, told
 from tandem.cli.show import clock_time, message_table, print_message
+from tandem.cli.wishes import wishes
 from telephony.kernel.clock import to_iso
 
 API_VERSION: Final = "2021-03-07"
@@ -26,15 +28,63 @@ app = typer.Typer(no_args_is_help=True, help="Send messages.")
 @app.command("send")
 def send(
     to: Annotated[list[str], typer.Argument(help="Recipients in E.164.")],
-    text: Annotated[str, typer.Option("--text", "-m", help="The message; - reads standard input.")],
+    text: Annotated[
+        str | None, typer.Option("--text", "-m", help="The message; - reads standard input.")
+    ] = None,
     sender: Annotated[
         str | None, typer.Option("--from", help="A number of yours; else the one in the data folder.")
     ] = None,
     tag: Annotated[str | None, typer.Option(help="Comes back in the delivery report.")] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="When: 2026-12-24T18:00, or +90m.")] = None,
+    validity: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="How long it is worth delivering: 90s, 10m, 2h, 1d."),
+    ] = None,
+    priority: Annotated[int, typer.Option(min=0, max=3, help="0 to 3: the greater leaves first.")] = 0,
+    flash: Annotated[bool, typer.Option("--flash", help="Show it at once: message class 0.")] = False,
+    message_class: Annotated[
+        int | None, typer.Option("--class", min=0, max=3, help="Message class: 2 is for the SIM.")
+    ] = None,
+    look_alikes: Annotated[
+        bool, typer.Option("--lookalike", help="Replace typographic characters if that saves parts.")
+    ] = False,
+    binary: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Octets instead of a text; - reads standard input.")
+    ] = None,
+    udh: Annotated[
+        str | None, typer.Option(metavar="HEX", help="A user data header before the octets.")
+    ] = None,
+    ports: Annotated[
+        str | None, typer.Option(metavar="DEST[:SRC]", help="A header with these application ports.")
+    ] = None,
+    data_coding: Annotated[
+        int | None, typer.Option(min=0, max=255, help="data_coding of the octets, as it goes.")
+    ] = None,
+    protocol_id: Annotated[
+        int, typer.Option(min=0, max=255, help="protocol_id, if the operator allows it.")
+    ] = 0,
+    max_parts: Annotated[int | None, typer.Option(min=1, max=255, help="Refuse what needs more.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the end of every message.")] = 0.0,
     data: Data = None,
 ) -> None:
-    """Send a text as an application would, with the connection string in the data folder."""
+    """Send a text or octets as an application would, with the connection string in the data folder."""
+    asked = wishes(
+        at=at,
+        now=datetime.now(UTC),
+        validity=validity,
+        priority=priority,
+        flash=flash,
+        message_class=message_class,
+        look_alikes=look_alikes,
+        binary=sys.stdin.read() if binary == "-" else binary,
+        udh=udh,
+        ports=ports,
+        data_coding=data_coding,
+        protocol_id=protocol_id,
+        max_parts=max_parts,
+    )
+    if text is None and binary is None:
+        raise typer.BadParameter("what to send? --text, or --binary")
     with told():
         where = folder(data)
         client = Client.of(where)
@@ -44,8 +94,9 @@ def send(
             {
                 "from": sender or _own_number(where),
                 "smsRecipients": [{"to": number} for number in to],
-                "message": sys.stdin.read() if text == "-" else text,
+                "message": sys.stdin.read() if text == "-" else text or "",
                 "smsSendOptions": {"enableDeliveryReport": True, **({"tag": tag} if tag else {})},
+                **({"tandem": asked} if asked else {}),
             },
         )
         good = True

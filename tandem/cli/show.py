@@ -47,7 +47,11 @@ def print_message(console: Console, view: Mapping[str, Any]) -> None:
         soft_wrap=True,
     )
     if view.get("text") is not None:
-        console.print(f"  “{view['text']}”", highlight=False, markup=False)
+        octets = message["alphabet"] == "binary"
+        body = f"octets {view['text']}" if octets else f"“{view['text']}”"
+        console.print(f"  {body}", highlight=False, markup=False, soft_wrap=True)
+    if message.get("tandem"):
+        console.print(f"  {facts(message['tandem'])}", highlight=False, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for entry in view["timeline"]:
         kind = entry["kind"]

@@ -117,8 +117,8 @@ class _Builder:
     def _leaf(self, kind: Any, node: Node, path: Path_) -> Any:  # noqa: ANN401 - values of any type
         origin = first_origin(node)
         self.origins[path] = origin
-        value = plain(node)
         text = isinstance(node, Value) and node.text
+        value = plain(node) if isinstance(node, Value) else _read_texts(kind, node)
         try:
             if text:
                 value = _from_text(kind, value)
@@ -229,6 +229,27 @@ def _from_text(kind: Any, text: str) -> Any:  # noqa: ANN401 - values of any typ
         if dict not in outer:
             return [each.strip() for each in text.split(",")] if text.strip() else []
     return text
+
+
+def _read_texts(kind: Any, node: Node) -> Any:  # noqa: ANN401 - values of any type
+    """Return a table of names without origins; texts from flags and variables as the numbers they mean.
+
+    What is no number stays a text, for the conversion of the whole to take or to complain about.
+    """
+    if isinstance(node, dict):
+        below = [typing.get_args(each)[1] for each in _alternatives(_bare(kind)) if _is_table(each)]
+        return {key: _read_texts(below[0] if below else Any, each) for key, each in node.items()}
+    if not node.text:
+        return node.value
+    try:
+        value = msgspec.convert(node.value, kind, strict=False)
+    except (msgspec.DecodeError, TypeError):
+        return node.value
+    return value if isinstance(value, int | float) else node.value
+
+
+def _is_table(kind: Any) -> bool:  # noqa: ANN401 - a type annotation
+    return typing.get_origin(kind) is dict
 
 
 def _bare(kind: Any) -> Any:  # noqa: ANN401 - a type annotation

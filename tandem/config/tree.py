@@ -17,13 +17,18 @@ from carriers.simulated.settings import check as check_simulated
 from sms.esme.settings import SmppServerSettings
 from sms.settings import SmsSettings
 from tandem.config.build import DatabaseUrl
+from telephony.alarms.settings import AlarmSettings
 from telephony.events.settings import EventSettings
+from telephony.identity.settings import IdentitySettings
 from telephony.kernel.errors import ConfigurationError
 from telephony.kernel.http.outbound_addresses import OutboundSettings
 from telephony.kernel.http.settings import HttpSettings
 from telephony.kernel.log import LogSettings
 from telephony.kernel.secret import Secret
+from telephony.kernel.store.leases import LEASE_SECONDS
 from telephony.kernel.store.retention import RetentionSettings
+from telephony.numbers.settings import NumberSettings
+from telephony.resources.audit import AuditSettings
 
 DATABASE_FILE: Final = "tandem.db"
 MASTER_KEY_FILE: Final = "master-key"
@@ -59,6 +64,9 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """`postgresql://user:password@host/name`. Empty: SQLite, in the data folder."""
     database_password: Secret = Secret("")
     """Its password, when it shall not stand in the address: `file:/run/secrets/...`."""
+    lease_seconds: Annotated[float, Meta(ge=1, le=300)] = LEASE_SECONDS
+    """Silence after which other gateways of the same database take this one for dead and send what it had
+    left. A database that is away for as long takes a gateway's work from it."""
     master_key: Secret = Secret("")
     """What seals the resources' keys in the store, base64 of 32 bytes. Empty: read from `master_key_file`."""
     master_key_file: Path | None = None
@@ -70,9 +78,13 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     events: EventSettings = EventSettings()
+    identity: IdentitySettings = IdentitySettings()
     outbound: OutboundSettings = OutboundSettings()
     retention: RetentionSettings = RetentionSettings()
+    audit: AuditSettings = AuditSettings()
+    alarms: AlarmSettings = AlarmSettings()
     sms: SmsSettings = SmsSettings()
+    numbers: NumberSettings = NumberSettings()
     smpp_server: SmppServerSettings = SmppServerSettings()
     carriers: dict[str, Carrier] = {}
     """Carriers by name. None: the simulated one."""

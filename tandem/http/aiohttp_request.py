@@ -30,6 +30,11 @@ class AiohttpRequest:
         """See Incoming."""
         return not self._http.content.is_eof()
 
+    @property
+    def address(self) -> str:
+        """See Incoming."""
+        return self._http.remote or ""
+
     async def read(self, ceiling: int, seconds: float) -> bytes:
         """See Incoming."""
         http = self._http

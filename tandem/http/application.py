@@ -17,7 +17,15 @@ import structlog
 from msgspec import Struct
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from tandem.http.authentication import Authenticator, Caller, UserVerifier, check_role, no_users, scheme_for
+from tandem.http.authentication import (
+    Authenticator,
+    Caller,
+    UserVerifier,
+    check_role,
+    check_scopes,
+    no_users,
+    scheme_for,
+)
 from tandem.http.incoming import Incoming, Outgoing
 from tandem.http.matcher import Match, Matcher
 from tandem.http.metrics import HttpMetrics
@@ -35,7 +43,7 @@ from telephony.kernel.http.bodies import BodyDecoder, body_too_large
 from telephony.kernel.http.cors import EXPOSED, Cors
 from telephony.kernel.http.errors import ErrorReply, error_reply, unexpected_reply
 from telephony.kernel.http.limits import RequestGate, RequestLimits
-from telephony.kernel.http.route import MAX_BODY, Reply, Request, Route
+from telephony.kernel.http.route import MAX_BODY, Auth, Reply, Request, Route
 from telephony.kernel.http.signature import SignatureRefused, verify_body
 from telephony.kernel.http.versions import SUPPORTED_HEADER, all_versions, check_version
 from telephony.kernel.ids import ResourceId, new_id, to_text
@@ -182,6 +190,7 @@ class Application:
         if route is None:
             raise MethodNotAllowed(f"{method} is not among the methods of this path: {exchange.allow}.")
         check_role(route, caller.role)
+        check_scopes(route, caller.token)
         decoder = self._decoders.get(route.operation)
         decoded = None
         if decoder is not None:
@@ -196,8 +205,11 @@ class Application:
                 version,
                 exchange.name,
                 self._scheme + headers.get("Host", ""),
-                caller.user,
+                None if caller.token is None else caller.token.user,
                 caller.role,
+                caller.administrator,
+                http.address,
+                caller.token,
             )
         )
 
@@ -207,7 +219,10 @@ class Application:
         """Authenticate, and hold the caller to its limits."""
         http = exchange.http
         auth = route.auth if route is not None else scheme_for(path, http.headers, match, http.method)
-        caller = self._authenticator.prove(auth, http.method, http.target, http.headers, match)
+        if auth is Auth.USER:
+            caller = await self._authenticator.prove_user(http.headers)
+        else:
+            caller = self._authenticator.prove(auth, http.method, http.target, http.headers, match)
         if caller.resource != NOBODY:
             self._gate.enter(caller.resource, exchange.started)
             exchange.entered = caller.resource

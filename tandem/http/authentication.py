@@ -5,25 +5,25 @@ anything is proven, and only its keys are tried; an unknown authority is tried a
 so that it costs what a wrong key costs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 
 from tandem.http.matcher import Match
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import Forbidden
-from telephony.kernel.http.route import Auth, Role, Route
+from telephony.kernel.http.route import Auth, Role, Route, UserToken
 from telephony.kernel.http.signature import SCHEME, SignatureRefused, verify
 from telephony.kernel.ids import ResourceId
 from telephony.resources.authority import signed_spellings
 from telephony.resources.directory import NOBODY, Directory
 
-UserVerifier = Callable[[ResourceId, str], str | None]
-"""Takes the authority's resource and a token; returns the user's raw id, or None when the token proves
-nothing there. Quick and pure: it runs on the event loop."""
+UserVerifier = Callable[[ResourceId, str], Awaitable[UserToken | None]]
+"""Takes the authority's resource and a token; returns what it says, or None when it proves nothing there.
+Raises Unavailable when that cannot be found out."""
 
 
-def no_users(_resource: ResourceId, _token: str) -> None:
+async def no_users(_resource: ResourceId, _token: str) -> None:
     """Stand where nobody issues tokens."""
 
 
@@ -31,8 +31,11 @@ class Caller(Struct, frozen=True, gc=False):
     """Who asks, proven."""
 
     resource: ResourceId = NOBODY
-    user: str | None = None
+    token: UserToken | None = None
+    """What a user's token says."""
     role: Role | None = None
+    administrator: bytes = b""
+    """The id of the administration key."""
     content_hash: str | None = None
     """The body hash that the signature covers; the body is checked against it when it is there."""
 
@@ -49,22 +52,26 @@ class Authenticator:
     def prove(
         self, auth: Auth, method: str, target: str, headers: Mapping[str, str], match: Match[Route] | None
     ) -> Caller:
-        """Return the caller of a request whose route asks for `auth`. Raises Unauthorized."""
+        """Return the caller of a request whose route asks for `auth`, which is not USER. Raises
+        Unauthorized."""
         if auth is Auth.HMAC:
             return self._resource(method, target, headers, match)
         if auth is Auth.NONE:
             return _ANYBODY
+        administrator = self._directory.administrator(_bearer(headers))
+        if administrator is None:
+            raise SignatureRefused("not a key of administration")
+        return Caller(role=administrator.role, administrator=administrator.id)
+
+    async def prove_user(self, headers: Mapping[str, str]) -> Caller:
+        """Return the caller of a request that a user's token proves. Raises Unauthorized, and Unavailable
+        when nobody can tell whether the token was revoked."""
         token = _bearer(headers)
-        if auth is Auth.ADMIN:
-            administrator = self._directory.administrator(token)
-            if administrator is None:
-                raise SignatureRefused("not a key of administration")
-            return Caller(role=administrator.role)
         resource = self._directory.by_authority(headers.get("Host", "")) or self._directory.stranger
-        user = self._users(resource.id, token)
-        if user is None or resource.id == NOBODY:
+        proven = await self._users(resource.id, token) if resource.id != NOBODY else None
+        if proven is None:
             raise SignatureRefused("not a token of this resource's")
-        return Caller(resource.id, user=user)
+        return Caller(resource.id, token=proven)
 
     def _resource(
         self, method: str, target: str, headers: Mapping[str, str], match: Match[Route] | None
@@ -102,9 +109,17 @@ def check_role(route: Route, role: Role | None) -> None:
     """Refuse an administrator whose role does not reach so far. Raises Forbidden."""
     if route.auth is not Auth.ADMIN or role is Role.OWNER:
         return
-    allowed = route.roles or (tuple(Role) if route.method == "GET" else (Role.OWNER, Role.OPERATOR))
+    allowed = route.allowed()
     if role not in allowed:
         raise Forbidden(f"This needs the role {' or '.join(allowed)}.")
+
+
+def check_scopes(route: Route, token: UserToken | None) -> None:
+    """Refuse a user whose token is for something else. Raises Forbidden."""
+    if route.auth is Auth.USER and route.scopes:
+        held = token.scopes if token is not None else ()
+        if not any(scope in route.scopes for scope in held):
+            raise Forbidden(f"This needs a token with the scope {' or '.join(route.scopes)}.")
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

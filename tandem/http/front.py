@@ -25,13 +25,25 @@ Handler = Callable[[Incoming], Awaitable[Outgoing]]
 class Front(asyncio.Protocol):
     """Answers one request after the other, in the order in which they came."""
 
-    __slots__ = ("_clogged", "_data", "_grace", "_handler", "_loop", "_owner", "_transport", "since", "task")
+    __slots__ = (
+        "_address",
+        "_clogged",
+        "_data",
+        "_grace",
+        "_handler",
+        "_loop",
+        "_owner",
+        "_transport",
+        "since",
+        "task",
+    )
 
     def __init__(self, handler: Handler, owner: "FrontOwner") -> None:
         self._handler, self._owner = handler, owner
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._data = b""
+        self._address = ""
         self._grace: asyncio.TimerHandle | None = None
         self._clogged = False
         self.task: asyncio.Task[None] | None = None
@@ -42,6 +54,8 @@ class Front(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if isinstance(peer, tuple) else ""
         self._owner.opened(self, self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -85,7 +99,7 @@ class Front(asyncio.Protocol):
     def _next(self) -> None:
         """Begin with the next request, when it is here as a whole."""
         try:
-            request = read_simple(self._data)
+            request = read_simple(self._data, self._address)
         except NotSimple:
             self._hand_over()
             return

@@ -34,6 +34,11 @@ class Incoming(Protocol):
         """Whether more of the body is still to come."""
         ...
 
+    @property
+    def address(self) -> str:
+        """Where the connection comes from; empty on a unix socket."""
+        ...
+
     async def read(self, ceiling: int, seconds: float) -> bytes:
         """Read the body. Raises TooLarge beyond `ceiling` bytes, RequestTimeout, InvalidRequest."""
         ...

@@ -61,13 +61,14 @@ class Simple(Struct, frozen=True, gc=False):
     length: int
     """Bytes that it takes on the wire."""
     unread: bool = False
+    address: str = ""
 
     async def read(self, ceiling: int, seconds: float) -> bytes:
         """See Incoming; the body is here."""
         return self.body
 
 
-def read_simple(data: bytes) -> Simple | None:
+def read_simple(data: bytes, address: str = "") -> Simple | None:
     """Return the request that `data` begins with, or None while it is not whole. Raises NotSimple."""
     end = data.find(b"\r\n\r\n", 0, MAX_HEAD)
     if end < 0:
@@ -82,7 +83,7 @@ def read_simple(data: bytes) -> Simple | None:
     begin, whole = end + 4, end + 4 + length
     if len(data) < whole:
         return None
-    return Simple(method, target, headers, data[begin:whole], close, whole)
+    return Simple(method, target, headers, data[begin:whole], close, whole, address=address)
 
 
 @lru_cache(maxsize=1024)

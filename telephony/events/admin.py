@@ -9,7 +9,7 @@ from telephony.events.verbs import VALIDATION_PATH, NewSubscription, Subscriptio
 from telephony.kernel.clock import to_iso
 from telephony.kernel.errors import InvalidRequest, NotFound
 from telephony.kernel.http.paging import CONTINUATION, continuation, next_link, page_of, position_of
-from telephony.kernel.http.route import Auth, Reply, Request, Route
+from telephony.kernel.http.route import PAGING, Auth, Query, Reply, Request, Route
 from telephony.kernel.ids import ResourceId, SubscriptionId, from_text, to_text
 
 COLLECTION: Final = "/admin/resources/{resource}/subscriptions"
@@ -37,6 +37,12 @@ class SubscriptionReply(Struct, frozen=True, rename="camel", omit_defaults=True)
     """Once: in the answer that made it."""
 
 
+class SubscriptionList(Struct, frozen=True):
+    """A resource's subscriptions."""
+
+    value: tuple[SubscriptionReply, ...]
+
+
 class SecretReply(Struct, frozen=True):
     """A new secret; shown this once."""
 
@@ -57,6 +63,13 @@ class DeadLetterReply(Struct, frozen=True, rename="camel"):
     last_delivery_attempt_time: str | None
     payload: Raw
     """The body as it was sent."""
+
+
+class DeadLetterList(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A page of dead letters, oldest first."""
+
+    value: tuple[DeadLetterReply, ...]
+    next_link: str | None = None
 
 
 class RedriveRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +100,8 @@ def routes(verbs: SubscriptionVerbs) -> list[Route]:
             Auth.ADMIN,
             body=NewSubscription,
             summary="Subscribe an endpoint; it has to agree in a handshake",
+            reply=SubscriptionReply,
+            reply_status=201,
         ),
         Route(
             "events.subscriptions.list",
@@ -95,8 +110,17 @@ def routes(verbs: SubscriptionVerbs) -> list[Route]:
             handlers.list,
             Auth.ADMIN,
             summary="A resource's subscriptions",
+            reply=SubscriptionList,
         ),
-        Route("events.subscriptions.get", "GET", ITEM, handlers.get, Auth.ADMIN, summary="One subscription"),
+        Route(
+            "events.subscriptions.get",
+            "GET",
+            ITEM,
+            handlers.get,
+            Auth.ADMIN,
+            summary="One subscription",
+            reply=SubscriptionReply,
+        ),
         Route(
             "events.subscriptions.delete",
             "DELETE",
@@ -104,6 +128,7 @@ def routes(verbs: SubscriptionVerbs) -> list[Route]:
             handlers.remove,
             Auth.ADMIN,
             summary="Unsubscribe; what was not delivered becomes dead letters",
+            reply_status=204,
         ),
         Route(
             "events.subscriptions.disable",
@@ -112,6 +137,7 @@ def routes(verbs: SubscriptionVerbs) -> list[Route]:
             handlers.disable,
             Auth.ADMIN,
             summary="Stop deliveries; what waits keeps waiting until its time to live is over",
+            reply=SubscriptionReply,
         ),
         Route(
             "events.subscriptions.enable",
@@ -120,6 +146,7 @@ def routes(verbs: SubscriptionVerbs) -> list[Route]:
             handlers.enable,
             Auth.ADMIN,
             summary="Go on with deliveries",
+            reply=SubscriptionReply,
         ),
         Route(
             "events.subscriptions.rotate",
@@ -128,6 +155,7 @@ def routes(verbs: SubscriptionVerbs) -> list[Route]:
             handlers.rotate,
             Auth.ADMIN,
             summary="Make a new secret; the old one signs as well for 24 hours",
+            reply=SecretReply,
         ),
         Route(
             "events.dead_letters.list",
@@ -136,6 +164,8 @@ def routes(verbs: SubscriptionVerbs) -> list[Route]:
             handlers.dead_letters,
             Auth.ADMIN,
             summary="Deliveries that were given up, oldest first; `subscription` narrows",
+            reply=DeadLetterList,
+            query=(Query("subscription", "Of this subscription only."), *PAGING),
         ),
         Route(
             "events.dead_letters.redrive",
@@ -145,6 +175,7 @@ def routes(verbs: SubscriptionVerbs) -> list[Route]:
             Auth.ADMIN,
             body=RedriveRequest,
             summary="Send dead letters again",
+            reply=RedriveReply,
         ),
         Route("events.validate", "GET", VALIDATION_PATH, handlers.confirm, Auth.NONE, summary=confirm),
         Route("events.validate.post", "POST", VALIDATION_PATH, handlers.confirm, Auth.NONE, summary=confirm),

@@ -1,6 +1,6 @@
 """What the deliverer asks of the store and writes into it: due rows, outcomes, dead letters, purging."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ _ACCEPTED: Final = (
     " node = NULL, tried = ?, last_status = ? WHERE resource = ? AND id {ids} AND node = ?"
     f" AND state = '{DeliveryState.PENDING.value}'"
 )
+
+_DELETED: Final = f"DELETE FROM deliveries WHERE resource = ? AND id {{ids}} AND node = ? AND state = '{DeliveryState.PENDING.value}'"  # noqa: S608, E501 - words of ours
 
 _c = deliveries.c
 _COLUMNS: Final = (
@@ -103,6 +105,8 @@ class RecordOutcomes:
 
     outcomes: Sequence[Outcome]
     node: NodeId
+    keep: bool = True
+    """Whether rows accepted at the first try stay until they are purged; else they go now: cheaper."""
 
     def __call__(self, tx: Connection) -> None:
         """See the class."""
@@ -126,13 +130,11 @@ class RecordOutcomes:
         self, tx: Connection, resource: ResourceId, status: int | None, accepted: Sequence[Outcome]
     ) -> None:
         # Nearly all end here, so they share a statement. Of a row that is still ours the version is known.
-        among(
-            tx,
-            _ACCEPTED,
-            [outcome.delivery.id for outcome in accepted],
-            before=(accepted[-1].at, status, resource),
-            after=(self.node,),
-        )
+        ids = [outcome.delivery.id for outcome in accepted]
+        if self.keep:
+            among(tx, _ACCEPTED, ids, before=(accepted[-1].at, status, resource), after=(self.node,))
+        else:
+            among(tx, _DELETED, ids, before=(resource,), after=(self.node,))
 
     def _values(self, outcome: Outcome) -> dict[str, object]:
         delivery = outcome.delivery
@@ -189,34 +191,67 @@ def waiting_subscriptions(node: NodeId) -> Callable[[Connection], list[tuple[Sub
     return lambda tx: [(SubscriptionId(bytes(found)), due) for found, due in tx.execute(query)]
 
 
+class Due(Struct, frozen=True, gc=False):
+    """What the store has for a lane."""
+
+    deliveries: Sequence[Delivery]
+    """The earliest first; only the last may be due later."""
+    more: bool
+    """Whether others are due behind them."""
+
+
 def due_deliveries(
-    node: NodeId, subscription: SubscriptionId, limit: int
-) -> Callable[[Connection], list[Delivery]]:
-    """Return the query for this node's deliveries of a subscription, earliest due first, also later ones."""
+    node: NodeId, subscription: SubscriptionId, *, held: Set[bytes], limit: int, now: int
+) -> Callable[[Connection], Due]:
+    """Return the query for this node's deliveries of a subscription that are due, at most `limit`.
+
+    Those `held` in memory are passed over, before anything but their ids is read: beside a full queue they
+    are most of what is found.
+    """
     query = (
-        select(*_COLUMNS)
+        select(_c.id, _c.resource, _c.due)
         .where(_c.node == node, _c.subscription == subscription)
         .order_by(_c.due, _c.id)
-        .limit(limit)
+        .limit(limit + len(held))
     )
-    return lambda tx: [_delivery(row) for row in tx.execute(query)]
+
+    def run(tx: Connection) -> Due:
+        wanted: list[bytes] = []
+        resource = b""
+        found = tx.execute(query).all()
+        for row in found:
+            identifier = bytes(row[0])
+            if identifier in held:
+                continue
+            wanted.append(identifier)
+            resource = row[1]  # one, the subscription's
+            if len(wanted) == limit or row[2] > now:
+                break
+        more = len(wanted) == limit or len(found) == limit + len(held)
+        rows = {bytes(row[1]): row for row in among(tx, _READ, wanted, before=(resource,))}
+        return Due([_delivery(rows[each]) for each in wanted], more)
+
+    return run
 
 
-def _delivery(row: Any) -> Delivery:  # noqa: ANN401 - a row of `_COLUMNS`
+_NAMES: Final = ", ".join(column.name for column in _COLUMNS)
+_READ: Final = f"SELECT {_NAMES} FROM deliveries WHERE resource = ? AND id {{ids}}"  # noqa: S608 - words of ours
+_STATES: Final = {state.value: state for state in DeliveryState}
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    """Return a row of `_COLUMNS`."""
     return Delivery(
-        ResourceId(bytes(row.resource)),
-        bytes(row.id),
-        SubscriptionId(bytes(row.subscription)),
-        None if row.interaction is None else InteractionId(bytes(row.interaction)),
-        row.event_id,
-        row.event_type,
-        row.data_version,
-        bytes(row.payload),
-        DeliveryState(row.state),
-        row.version,
-        row.attempts,
-        row.due,
-        row.expires,
+        ResourceId(bytes(row[0])),
+        bytes(row[1]),
+        SubscriptionId(bytes(row[2])),
+        None if row[3] is None else InteractionId(bytes(row[3])),
+        row[4],
+        row[5],
+        row[6],
+        bytes(row[7]),
+        _STATES[row[8]],
+        *row[9:],
     )
 
 

@@ -9,10 +9,12 @@ group at a time; what a crash loses of them is delivered again (at least once, i
 import asyncio
 import random
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 import structlog
 
+from telephony.events.attempt import Attempt, Way
 from telephony.events.backlog import (
     PURGE_SLICE,
     Outcome,
@@ -21,25 +23,24 @@ from telephony.events.backlog import (
     due_deliveries,
     waiting_subscriptions,
 )
-from telephony.events.event import notification_headers
 from telephony.events.lanes import NEVER, Lane
 from telephony.events.retry import ACCEPTED, DeadReason, Tries, decide
 from telephony.events.settings import EventSettings
-from telephony.events.signing import signature_headers
 from telephony.events.states import DELIVERY, DeliveryEvent, DeliveryState, SubscriptionState
 from telephony.events.store import Delivery
 from telephony.events.subscription_jobs import LapseSubscriptions
 from telephony.events.subscriptions import Subscription, SubscriptionDirectory
 from telephony.kernel.clock import DAY, HOUR, SECOND, Clock
 from telephony.kernel.errors import RemoteUnavailable, TandemError
-from telephony.kernel.http.outbound import GuardedClient
+from telephony.kernel.http.outbound import GuardedClient, OutboundReply
 from telephony.kernel.http.outbound_addresses import DestinationRefused
+from telephony.kernel.http.outbound_connections import PeerGone
 from telephony.kernel.ids import NodeId, SubscriptionId, to_text
 from telephony.kernel.store import Store
 
 log = structlog.get_logger(__name__)
 
-PAGE: Final = 200
+PAGE: Final = 500
 """Rows that are read from the store at once for one lane."""
 
 GROUP: Final = 500
@@ -62,6 +63,15 @@ MAX_PROBING: Final = 256
 
 STOP_SECONDS: Final = 5.0
 """How long `stop` waits for a store that is away."""
+
+GATHER_SECONDS: Final = 0.025
+"""How long an outcome may wait for others that are written with it, while requests are on the wire.
+
+A crash meanwhile has them sent again; a commit for a few of them costs more than they do.
+"""
+
+ACCEPTED_AT_ONCE: Final = DELIVERY.fire(DELIVERY.initial, DeliveryEvent.ACCEPT)
+"""What nearly all come to."""
 
 MIN_WAIT_SECONDS: Final = 0.02
 """The shortest pause between two looks into the store."""
@@ -92,6 +102,10 @@ class Deliverer:
         self._parked: dict[SubscriptionId, Lane] = {}
         self._outcomes: list[tuple[Lane, Outcome]] = []
         self._flusher: asyncio.Task[None] | None = None
+        self._writing: asyncio.TimerHandle | None = None
+        self._ways: dict[SubscriptionId, Way] = {}
+        self._flying: set[Attempt] = set()
+        self._all_landed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop_task: asyncio.Task[None] | None = None
         self._alarm = asyncio.Event()
@@ -112,10 +126,16 @@ class Deliverer:
         """Deliveries in memory."""
         return self._held
 
+    def silent(self) -> list[SubscriptionId]:
+        """Return the subscriptions whose endpoints count as dead: nobody answers there."""
+        return [lane.subscription for lane in self._lanes.values() if lane.failing]
+
     def enqueue(self, deliveries: Iterable[Delivery]) -> None:
         """Deliver what was published, after its commit. What finds no room stays in the store for later."""
+        lane: Lane | None = None
         for delivery in deliveries:
-            lane = self._lane(delivery.subscription)
+            if lane is None or lane.subscription != delivery.subscription:
+                lane = self._lane(delivery.subscription)
             if self._draining or self._room(lane) <= 0:
                 lane.look_again(delivery.due)
             elif lane.add(delivery):
@@ -142,17 +162,25 @@ class Deliverer:
         """Begin nothing new, and wait for what is on the wire, at most `seconds`."""
         self._draining = True
         await self._end_loop()
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=seconds)
+        if self._flying:
+            self._all_landed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._all_landed.wait()
 
     async def stop(self) -> None:
         """Break off what is still on the wire, and write down what is known, unless the store is away."""
         self._draining = True
         await self._end_loop()
+        for attempt in self._flying:
+            if attempt.connection is not None:
+                attempt.connection.break_off()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._flying.clear()
+        self._write_down()
         if self._flusher is not None and not self._flusher.done():
             _, late = await asyncio.wait((self._flusher,), timeout=STOP_SECONDS)
             if late:  # what is not written down is delivered again
@@ -187,6 +215,7 @@ class Deliverer:
         for subscription, lane in tuple(self._lanes.items()):
             if not lane.held and lane.next_due == NEVER and self._directory.get(subscription) is None:
                 del self._lanes[subscription]
+                self._ways.pop(subscription, None)
 
     async def _run(self) -> None:
         while True:
@@ -234,15 +263,16 @@ class Deliverer:
         return low and lane.settled is None and self._room(lane) > 0 and not self._draining
 
     async def _refill(self, lane: Lane) -> None:
-        limit = PAGE + len(lane.held)
-        now = self._clock.now()
+        now, held = self._clock.now(), frozenset(lane.held)
         lane.begin_reading()
+        query = due_deliveries(self._node, lane.subscription, held=held, limit=PAGE, now=now)
         try:
-            rows = await self._store.read(due_deliveries(self._node, lane.subscription, limit))
+            due = await self._store.read(query)
         except BaseException:  # whatever it is, the lane has to be read again
-            lane.take_in((), limit=0, room=0, now=now)
+            lane.take_in((), more=True, room=0, now=now)
             raise
-        self._hold(lane.take_in(rows, limit=limit, room=max(0, self._room(lane)), now=now))
+        room = max(0, self._room(lane))
+        self._hold(lane.take_in(due.deliveries, more=due.more, room=room, now=now))
         self._feed(lane)
 
     def _hold(self, count: int) -> None:
@@ -253,7 +283,7 @@ class Deliverer:
             self._quiet.set()
 
     def _feed(self, lane: Lane) -> None:
-        """Start as many workers as there is work and the endpoint may have."""
+        """Begin as many tries as there is work and the endpoint may have."""
         while lane.queue and lane.workers < lane.limit(self._settings.concurrency) and not self._draining:
             probing = lane.failing
             if probing:
@@ -262,34 +292,82 @@ class Deliverer:
                     return
                 self._probing += 1
             lane.workers += 1
-            task = asyncio.create_task(self._work(lane, lane.queue.popleft(), probing=probing))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            attempt = Attempt(lane, lane.queue.popleft(), self._landed, probing=probing)
+            self._flying.add(attempt)
+            if not self._begin(attempt):
+                self._see_to(attempt)
 
-    async def _work(self, lane: Lane, delivery: Delivery, *, probing: bool) -> None:
-        """Try one delivery after another; one only while the endpoint counts as dead."""
+    def _begin(self, attempt: Attempt) -> bool:
+        """Send what needs nothing but an open connection, without a task; tells whether it was sent."""
+        delivery, now = attempt.delivery, self._clock.now()
+        subscription = self._directory.get(delivery.subscription)
+        way = self._ways.get(delivery.subscription)
+        if subscription is None or way is None or way.subscription is not subscription:
+            return False
+        if subscription.state is not SubscriptionState.ACTIVE or now >= delivery.expires:
+            return False
+        attempt.subscription, attempt.began = subscription, self._clock.monotonic()
         try:
-            while True:
-                outcome = await self._outcome(lane, delivery)
-                if outcome is None:
-                    self._release(lane, delivery.id)
+            rest = way.rest(delivery, now)
+        except ValueError:
+            return False  # whoever takes care of it meets it again, and says so
+        attempt.connection = self._client.begin(
+            way.opening, rest, self._settings.timeout_seconds, attempt.ended
+        )
+        return attempt.connection is not None
+
+    def _landed(self, attempt: Attempt, result: OutboundReply | Exception) -> None:
+        """Take what came of a try that was begun without a task."""
+        attempt.connection = None
+        if isinstance(result, PeerGone):  # the connection was closed while it was not used, perhaps just now
+            self._see_to(attempt)
+            return
+        outcome: Outcome | None = None
+        try:
+            subscription = attempt.subscription
+            if subscription is not None:
+                if isinstance(result, Exception):
+                    error = self._client.blame(self._ways[subscription.id].opening, result)
+                    outcome = self._judge(attempt, subscription, None, error.message)
                 else:
-                    self._record(lane, outcome)
-                if probing or lane.failing or self._draining or not lane.queue:
-                    break
-                delivery = lane.queue.popleft()
-        finally:
-            lane.workers -= 1
-            if probing:
-                self._probing -= 1
+                    outcome = self._judge(attempt, subscription, result.status)
+        except Exception:  # one delivery that we stumble over must not stop its lane, nor the connection
+            log.exception("events.delivery_failed", delivery=to_text(attempt.delivery.id))
+            attempt.lane.look_again(self._clock.now() + AFTER_TROUBLE_SECONDS * SECOND)
+        self._end(attempt, outcome)
+
+    def _see_to(self, attempt: Attempt) -> None:
+        """Give a try a task: it needs a connection, a look-up, or no request at all."""
+        task = asyncio.create_task(self._carefully(attempt))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carefully(self, attempt: Attempt) -> None:
+        self._end(attempt, await self._outcome(attempt))
+
+    def _end(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """A try is over; without an outcome it waits in the store as it is."""
+        lane = attempt.lane
+        self._flying.discard(attempt)
+        lane.workers -= 1
+        if attempt.probing:
+            self._probing -= 1
+        if outcome is None:
+            self._release(lane, attempt.delivery.id)
+        else:
+            self._record(lane, outcome)
         self._feed(lane)
         while self._parked and self._probing < MAX_PROBING:  # one of them may have nothing to do any more
             self._feed(self._parked.pop(next(iter(self._parked))))
-        if self._wants_more(lane) and lane.next_due <= self._clock.now():
+        if lane.next_due != NEVER and self._wants_more(lane) and lane.next_due <= self._clock.now():
             self._alarm.set()
+        if not self._flying:
+            self._all_landed.set()
+            self._write_down()
 
-    async def _outcome(self, lane: Lane, delivery: Delivery) -> Outcome | None:
+    async def _outcome(self, attempt: Attempt) -> Outcome | None:
         """Try a delivery; None when it has to wait in the store as it is."""
+        lane, delivery = attempt.lane, attempt.delivery
         try:
             now = self._clock.now()
             subscription = await self._subscription(delivery.subscription)
@@ -300,7 +378,7 @@ class Deliverer:
             if subscription.state is not SubscriptionState.ACTIVE:
                 lane.look_again(min(now + DISABLED_SECONDS * SECOND, delivery.expires))
                 return None
-            return await self._try(lane, delivery, subscription)
+            return await self._try(attempt, subscription)
         except TandemError as error:
             log.debug("events.store_away", error=error.message)
         except Exception:  # one delivery that we stumble over must not stop its lane
@@ -315,50 +393,53 @@ class Deliverer:
             found = self._directory.get(identifier)
         return found
 
-    async def _try(self, lane: Lane, delivery: Delivery, subscription: Subscription) -> Outcome:
-        sent = self._clock.now()
-        headers = notification_headers(
-            subscription.schema,
-            subscription=subscription.name,
-            delivery_count=delivery.attempts,
-            data_version=delivery.data_version,
-        )
-        keys = subscription.keys_at(sent)
-        headers.update(signature_headers(keys, delivery.event_id, sent // SECOND, delivery.payload))
-        began = self._clock.monotonic()
-        status: int | None = None
-        error: str | None = None
-        refused = False
+    async def _try(self, attempt: Attempt, subscription: Subscription) -> Outcome:
+        attempt.began = self._clock.monotonic()
         try:
-            reply = await self._client.request(
-                "POST",
-                subscription.url,
-                headers,
-                delivery.payload,
+            way = self._ways.get(subscription.id)
+            if way is None or way.subscription is not subscription:
+                way = self._ways[subscription.id] = Way.of(subscription, self._client)
+            reply = await self._client.exchange(
+                way.opening,
+                way.rest(attempt.delivery, self._clock.now()),
                 self._settings.timeout_seconds,
                 repeatable=True,
             )
-            status = reply.status
         except DestinationRefused as reason:
-            error, refused = reason.message, True
+            return self._judge(attempt, subscription, None, reason.message, refused=True)
         except RemoteUnavailable as reason:
-            error = reason.message
-        duration = (self._clock.monotonic() - began) * 1000
-        self._heard(lane, answered=status is not None or refused)
-        now, attempts = self._clock.now(), delivery.attempts + 1
+            return self._judge(attempt, subscription, None, reason.message)
+        return self._judge(attempt, subscription, reply.status)
+
+    def _judge(
+        self,
+        attempt: Attempt,
+        subscription: Subscription,
+        status: int | None,
+        error: str | None = None,
+        *,
+        refused: bool = False,
+    ) -> Outcome:
+        """Say what a try came to: by its status, or without an answer, `refused` by our own policy or not."""
+        delivery, lane = attempt.delivery, attempt.lane
+        duration = (self._clock.monotonic() - attempt.began) * 1000
+        now, attempts, name = self._clock.now(), delivery.attempts + 1, subscription.name
         if status is not None and status in ACCEPTED:
-            state = DELIVERY.fire(delivery.state, DeliveryEvent.ACCEPT)
-            return Outcome(
-                delivery, state, now, subscription.name, attempts, delivery.due, status, duration_ms=duration
+            if lane.silent:
+                self._heard(lane, answered=True)
+            state = (
+                ACCEPTED_AT_ONCE
+                if delivery.state is DELIVERY.initial
+                else DELIVERY.fire(delivery.state, DeliveryEvent.ACCEPT)
             )
+            return Outcome(delivery, state, now, name, attempts, delivery.due, status, None, None, duration)
+        self._heard(lane, answered=status is not None or refused)
         error = error or f"HTTP {status}"
         tries = Tries(attempts, subscription.max_attempts, delivery.expires, now)
         due, dead = decide(tries, status, refused=refused, chance=self._chance())
         event = DeliveryEvent.FAIL if dead is None else DeliveryEvent.GIVE_UP
         state = DELIVERY.fire(delivery.state, event)
-        return Outcome(
-            delivery, state, now, subscription.name, attempts, due or now, status, error, dead, duration
-        )
+        return Outcome(delivery, state, now, name, attempts, due or now, status, error, dead, duration)
 
     def _dead(self, delivery: Delivery, now: int, reason: DeadReason, name: str) -> Outcome:
         state = DELIVERY.fire(delivery.state, DeliveryEvent.GIVE_UP)
@@ -388,14 +469,30 @@ class Deliverer:
                     reason=outcome.reason,
                 )
         self._outcomes.append((lane, outcome))
-        if self._flusher is None or self._flusher.done():
+        if len(self._outcomes) >= GROUP:
+            self._write_down()
+        else:
+            self._write_later()
+
+    def _write_later(self) -> None:
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._write_down)
+
+    def _write_down(self) -> None:
+        """Write the outcomes that there are."""
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None
+        if self._outcomes and (self._flusher is None or self._flusher.done()):
             self._flusher = asyncio.create_task(self._flush(), name="events.outcomes")
 
     async def _flush(self) -> None:
         while self._outcomes:
             group, self._outcomes = self._outcomes[:GROUP], self._outcomes[GROUP:]
+            outcomes = [each for _, each in group]
+            keep = self._settings.delivered_hours > 0
             try:
-                await self._store.write_until_done(RecordOutcomes([each for _, each in group], self._node))
+                await self._store.write_until_done(RecordOutcomes(outcomes, self._node, keep))
             except Exception as error:  # whatever it is, these rows are as they were: they are tried again
                 if not isinstance(error, TandemError):
                     log.exception("events.outcomes_failed", count=len(group))
@@ -405,8 +502,12 @@ class Deliverer:
             for lane, outcome in group:
                 if outcome.state is DeliveryState.WAITING:
                     lane.look_again(outcome.due)
-                self._release(lane, outcome.delivery.id)
+                lane.release(outcome.delivery.id)
+            self._hold(-len(group))
             self._alarm.set()
+            if self._outcomes and self._flying and len(self._outcomes) < GROUP:
+                self._write_later()  # more is coming
+                break
 
     def _release(self, lane: Lane, identifier: bytes) -> None:
         lane.release(identifier)

@@ -121,24 +121,20 @@ def body_of(event: Event, schema: EventSchema, topic: str) -> bytes:
     return to_event_grid(event, topic) if schema is EventSchema.EVENT_GRID else to_cloud_event(event, topic)
 
 
-def notification_headers(
-    schema: EventSchema, *, subscription: str, delivery_count: int, data_version: str
-) -> dict[str, str]:
-    """Return the headers of a notification, the signature's excepted.
-
-    `delivery_count` is how often it was tried before: 0 at first, as Event Grid counts.
-    """
+def constant_headers(schema: EventSchema, subscription: str) -> dict[str, str]:
+    """Return the headers that all notifications of a subscription share."""
     if schema is EventSchema.CLOUD_EVENTS:
-        return {
-            "Content-Type": CLOUD_EVENTS_TYPE,
-            "aeg-subscription-name": subscription,
-            "aeg-delivery-count": str(delivery_count),
-        }
+        return {"Content-Type": CLOUD_EVENTS_TYPE, "aeg-subscription-name": subscription}
     return {
         "Content-Type": EVENT_GRID_TYPE,
         "aeg-event-type": "Notification",
         "aeg-subscription-name": subscription,
-        "aeg-delivery-count": str(delivery_count),
-        "aeg-data-version": data_version,
         "aeg-metadata-version": METADATA_VERSION,
     }
+
+
+def header_line(name: str, value: str) -> bytes:
+    """Return a header as it goes out. Raises ValueError when `value` is not printable ASCII."""
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{name} cannot be a header")
+    return f"{name}: {value}\r\n".encode()

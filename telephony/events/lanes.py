@@ -69,10 +69,10 @@ class Lane:
         self.next_due = NEVER
         self.settled = set()
 
-    def take_in(self, rows: Sequence[Delivery], *, limit: int, room: int, now: int) -> int:
+    def take_in(self, rows: Sequence[Delivery], *, more: bool, room: int, now: int) -> int:
         """Queue what is due of `rows`, the earliest of all in the store, at most `room`; returns how many.
 
-        `limit` is how many rows were asked for.
+        `more` tells whether the store may have others that are due.
         """
         stale = self.settled or set()
         self.settled = None
@@ -87,6 +87,6 @@ class Lane:
                 self.look_again(row.due)
                 return taken
             taken += self.add(row)
-        if len(rows) == limit:
+        if more:
             self.look_again(now)
         return taken

@@ -12,6 +12,7 @@ import binascii
 import hmac
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from telephony.kernel.clock import SECOND
@@ -63,7 +64,28 @@ def key_of(secret: Secret) -> bytes:
 def sign(keys: Sequence[bytes], message_id: str, seconds: int, body: bytes) -> str:
     """Return the value of `webhook-signature`: one signature a key."""
     signed = b"%b.%d.%b" % (message_id.encode(), seconds, body)
-    return " ".join([f"v1,{base64.b64encode(hmac.digest(key, signed, 'sha256')).decode()}" for key in keys])
+    return " ".join([f"v1,{_signature(key, signed)}" for key in keys])
+
+
+def _signature(key: bytes, signed: bytes) -> str:
+    code = _keyed(key).copy()  # half the cost of a new one, which also gives the interpreter lock away
+    code.update(signed)
+    return binascii.b2a_base64(code.digest(), newline=False).decode()
+
+
+@lru_cache(maxsize=1024)
+def _keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod="sha256")
+
+
+def signature_lines(keys: Sequence[bytes], message_id: str, seconds: int, body: bytes) -> bytes:
+    """Return the three headers as they go out. Raises ValueError when the id is not printable ASCII."""
+    if not (message_id.isascii() and message_id.isprintable()):
+        raise ValueError("the id cannot be a header")
+    return (
+        f"{ID_HEADER}: {message_id}\r\n{TIMESTAMP_HEADER}: {seconds}\r\n"
+        f"{SIGNATURE_HEADER}: {sign(keys, message_id, seconds, body)}\r\n"
+    ).encode()
 
 
 def signature_headers(keys: Sequence[bytes], message_id: str, seconds: int, body: bytes) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The tables of this plane, and the outbox: events become rows in the transaction that caused them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -20,7 +20,7 @@ from sqlalchemy import (
 from telephony.events.event import Event, EventSchema, body_of, topic_of
 from telephony.events.states import DELIVERY, DeliveryState
 from telephony.kernel.clock import MINUTE, SECOND
-from telephony.kernel.ids import InteractionId, NodeId, ResourceId, SubscriptionId, new_id
+from telephony.kernel.ids import InteractionId, NodeId, ResourceId, SubscriptionId, new_ids
 from telephony.kernel.store.bulk import insert_rows
 from telephony.kernel.store.schema import WORK, Identifier, Microseconds, metadata
 
@@ -179,25 +179,36 @@ def publish_many(
     tx: Connection, publications: Iterable[Publication], *, subscriptions: Matching, node: NodeId, now: int
 ) -> list[Delivery]:
     """Do the work of `publish` for many interactions in one statement; without subscriptions, none."""
+    wanted = [
+        (publication, event, found)
+        for publication in publications
+        for event in publication.events
+        if (found := subscriptions.matching(publication.resource, event.type))
+    ]
+    if not wanted:
+        return []
+    ids = iter(new_ids(now, sum(len(found) for _, _, found in wanted)))
     made: list[Delivery] = []
-    for publication in publications:
-        for event in publication.events:
-            wanted = subscriptions.matching(publication.resource, event.type)
-            if wanted:
-                _deliveries_of(made, publication, event, wanted, now)
-    if made:
-        insert_rows(tx, deliveries, [_row(delivery, node, now) for delivery in made])
+    for publication, event, found in wanted:
+        _deliveries_of(made, publication, event, found, ids, now)
+    insert_rows(tx, deliveries, [_row(delivery, node, now) for delivery in made])
     return made
 
 
 def _deliveries_of(
-    made: list[Delivery], publication: Publication, event: Event, wanted: Sequence[Wanted], now: int
+    made: list[Delivery],
+    publication: Publication,
+    event: Event,
+    wanted: Sequence[Wanted],
+    ids: Iterator[bytes],
+    now: int,
 ) -> None:
-    topic = topic_of(publication.resource)
+    resource = publication.resource
+    topic = topic_of(resource)
     bodies: dict[EventSchema, bytes] = {}
     for subscription in wanted:
         schema = subscription.schema
-        body = bodies.get(schema)
+        body = bodies.get(schema) if bodies else None
         if body is None:
             body = bodies[schema] = body_of(event, schema, topic)
         life = subscription.ttl_minutes * MINUTE
@@ -205,8 +216,8 @@ def _deliveries_of(
             life = min(life, round(event.ttl_seconds * SECOND))
         made.append(
             Delivery(
-                publication.resource,
-                new_id(now),
+                resource,
+                next(ids),
                 subscription.id,
                 publication.interaction,
                 event.id,

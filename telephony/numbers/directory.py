@@ -7,7 +7,8 @@ from telephony.kernel.store import Store
 from telephony.numbers.store import MAX_NUMBER, FindNumber, OwnedNumber
 
 REMEMBER_SECONDS: Final = 5.0
-"""How long an answer is believed: another gateway may have changed it meanwhile."""
+"""How long an answer is believed: another gateway may have changed it meanwhile. So a number that was
+released stops at once on the gateway that took the request, and within this time on the others."""
 
 MAX_REMEMBERED: Final = 50_000
 """Answers kept; beyond, all are forgotten at once, which costs one look-up each."""
@@ -20,6 +21,7 @@ class NumberDirectory:
         self._store = store
         self._clock = clock
         self._known: dict[str, tuple[float, OwnedNumber | None]] = {}
+        self._forgotten = 0
 
     async def find(self, number: str) -> OwnedNumber | None:
         """Return the number, or None when nobody owns it. Raises Unavailable when the store is away."""
@@ -29,12 +31,17 @@ class NumberDirectory:
         known = self._known.get(number)
         if known is not None and now - known[0] < REMEMBER_SECONDS:
             return known[1]
+        forgotten = self._forgotten
         found = await self._store.read(FindNumber(number))
+        if forgotten != self._forgotten:  # it may have changed while it was read
+            return await self._store.read(FindNumber(number))
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
         self._known[number] = (now, found)
         return found
 
-    def forget(self, number: str) -> None:
-        """Look the number up again next time."""
-        self._known.pop(number, None)
+    def forget(self, *numbers: str) -> None:
+        """Look numbers up again next time: they were bought, changed or released here."""
+        self._forgotten += 1
+        for number in numbers:
+            self._known.pop(number, None)

@@ -1,31 +1,42 @@
-"""The numbers in the store."""
+"""The numbers that resources own, in the store."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Index, String, Table, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from telephony.kernel.e164 import E164
+from telephony.kernel.e164 import E164, parse_e164
 from telephony.kernel.errors import Conflict
 from telephony.kernel.ids import ResourceId
-from telephony.kernel.store import Identifier, Microseconds, metadata
-
-MAX_NUMBER: Final = 16
-"""Characters of a number: a plus and fifteen digits; a short code or a name has fewer."""
-
-numbers: Final = Table(
-    "numbers",
-    metadata,
-    Column("resource", Identifier, primary_key=True),
-    Column("number", String(MAX_NUMBER), primary_key=True),
-    Column("carrier", String(64), nullable=False),
-    Column("acquired", Microseconds, nullable=False),
-    sqlite_with_rowid=False,
+from telephony.kernel.money import Money
+from telephony.numbers.kinds import (
+    EVERYTHING,
+    SMS_OUTBOUND,
+    Assignment,
+    Capabilities,
+    Lot,
+    NumberType,
 )
-"""One row a number that a resource owns."""
+from telephony.numbers.plan import known_of
+from telephony.numbers.states import NUMBER, NumberEvent, NumberState
+from telephony.numbers.stock import lot_of, put
+from telephony.numbers.tables import MAX_NUMBER, inventory, lots, numbers
 
-Index("numbers_number", numbers.c.number, unique=True)  # a number is never two resources'
+__all__ = [
+    "MAX_NUMBER",
+    "AcquireNumber",
+    "FindNumber",
+    "FindOwned",
+    "ListNumbers",
+    "ListOwned",
+    "Owned",
+    "OwnedNumber",
+    "numbers",
+]
+
+UNKNOWN_COUNTRY: Final = "ZZ"
+"""ISO 3166-1 leaves it to users: of a number whose country nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +46,100 @@ class OwnedNumber:
     resource: ResourceId
     number: E164
     carrier: str
+    capabilities: Capabilities = EVERYTHING
+    sends_sms: bool = True
+    """Whether it may send text messages: asked with every one, so it is worked out once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A number as its owner sees it."""
+
+    number: str
+    country: str
+    type: NumberType
+    assignment: Assignment
+    capabilities: Capabilities
+    carrier: str
+    acquired: int
+    cost: Money
 
 
 @dataclass(frozen=True, slots=True)
 class AcquireNumber:
-    """Give a number to a resource. Raises Conflict when somebody owns it."""
+    """Job: give a number to a resource, as an operator does who needs no search.
+
+    What the inventory knows of it counts; one that it does not have is put there. Raises Conflict when
+    somebody has it.
+    """
 
     owned: OwnedNumber
     now: int
 
     def __call__(self, tx: Connection) -> None:
         """See `telephony.kernel.store.jobs.Job`."""
-        row = {
-            "resource": self.owned.resource,
-            "number": self.owned.number,
-            "carrier": self.owned.carrier,
-            "acquired": self.now,
-        }
+        number, resource = self.owned.number, self.owned.resource
+        query = (
+            select(inventory.c.state, *lots.columns)
+            .join(lots, lots.c.id == inventory.c.lot)
+            .where(inventory.c.number == number)
+        )
+        found = tx.execute(query).first()
+        if found is None:
+            lot = _unknown(self.owned)
+        else:
+            if not NUMBER.allows(NumberState(found.state), NumberEvent.ASSIGN):
+                raise self._taken()
+            lot = lot_of(found)
         try:
             with tx.begin_nested():
-                tx.execute(insert(numbers), row)
+                if found is None:
+                    put(tx, number, lot, NumberState.OWNED, resource)
+                else:
+                    taken = (
+                        update(inventory)
+                        .where(inventory.c.number == number, inventory.c.state == found.state)
+                        .values(
+                            state=NUMBER.fire(NumberState(found.state), NumberEvent.ASSIGN).value,
+                            version=inventory.c.version + 1,
+                            resource=resource,
+                        )
+                    )
+                    if tx.execute(taken).rowcount == 0:
+                        raise self._taken()
+                insert_owned(tx, resource, [(number, lot, lot.capabilities)], self.now, self.owned.carrier)
         except IntegrityError:
-            raise Conflict(f"{self.owned.number} is owned already.", target="phoneNumber") from None
+            raise self._taken() from None
+
+    def _taken(self) -> Conflict:
+        return Conflict(f"{self.owned.number} is owned already.", target="phoneNumber")
+
+
+def insert_owned(
+    tx: Connection,
+    resource: ResourceId,
+    bought: list[tuple[str, Lot, Capabilities]],
+    now: int,
+    carrier: str | None = None,
+) -> None:
+    """Give numbers to a resource, each with what it shall be able to do. Raises IntegrityError when somebody
+    has one."""
+    rows = [
+        {
+            "resource": resource,
+            "number": number,
+            "carrier": carrier or lot.carrier,
+            "acquired": now,
+            "country": lot.country,
+            "type": lot.type.value,
+            "assignment": lot.assignment.value,
+            "capabilities": capabilities.mask,
+            "cost": lot.cost.micros,
+            "currency": lot.cost.currency,
+        }
+        for number, lot, capabilities in bought
+    ]
+    tx.execute(insert(numbers), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +151,7 @@ class FindNumber:
     def __call__(self, tx: Connection) -> OwnedNumber | None:
         """Return the number, or None when nobody owns it."""
         row = tx.execute(select(numbers).where(numbers.c.number == self.number)).first()
-        return None if row is None else OwnedNumber(row.resource, E164(row.number), row.carrier)
+        return None if row is None else _owned_number(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +169,66 @@ class ListNumbers:
             .order_by(numbers.c.number)
             .limit(self.limit)
         )
-        return [OwnedNumber(row.resource, E164(row.number), row.carrier) for row in tx.execute(query)]
+        return [_owned_number(row) for row in tx.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOwned:
+    """A query for a page of a resource's numbers, in their order."""
+
+    resource: ResourceId
+    skip: int
+    limit: int
+
+    def __call__(self, tx: Connection) -> list[Owned]:
+        """Return the numbers."""
+        query = select(numbers).where(numbers.c.resource == self.resource).order_by(numbers.c.number)
+        return [owned_of(row) for row in tx.execute(query.offset(self.skip).limit(self.limit))]
+
+
+@dataclass(frozen=True, slots=True)
+class FindOwned:
+    """A query for one of a resource's numbers."""
+
+    resource: ResourceId
+    number: str
+
+    def __call__(self, tx: Connection) -> Owned | None:
+        """Return the number, or None when it is not the resource's."""
+        mine = (numbers.c.resource == self.resource, numbers.c.number == self.number)
+        row = tx.execute(select(numbers).where(*mine)).first()
+        return None if row is None else owned_of(row)
+
+
+def owned_of(row: Row[Any]) -> Owned:
+    """Return the number in a row of the table."""
+    return Owned(
+        row.number,
+        row.country,
+        NumberType(row.type),
+        Assignment(row.assignment),
+        Capabilities.of(row.capabilities),
+        row.carrier,
+        row.acquired,
+        Money(row.cost, row.currency),
+    )
+
+
+def _owned_number(row: Row[Any]) -> OwnedNumber:
+    return OwnedNumber(
+        ResourceId(bytes(row.resource)),
+        E164(row.number),
+        row.carrier,
+        Capabilities.of(row.capabilities),
+        sends_sms=row.capabilities & SMS_OUTBOUND != 0,
+    )
+
+
+def _unknown(owned: OwnedNumber) -> Lot:
+    """Return a lot for a number of which only its owner and its carrier are known."""
+    kind = NumberType.GEOGRAPHIC if parse_e164(owned.number) else NumberType.SHORT_CODE
+    country = known_of(owned.number).country if parse_e164(owned.number) else ""
+    free = Money(0, "USD")
+    return Lot(
+        country or UNKNOWN_COUNTRY, kind, Assignment.APPLICATION, owned.capabilities, owned.carrier, free
+    )

@@ -6,7 +6,7 @@ whether anything changed (another gateway may have changed it), and at once afte
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -32,6 +32,9 @@ NOBODY: Final = ResourceId(bytes(16))
 
 Fingerprint = tuple[int, int, int, int]
 
+Follower = Callable[[], Awaitable[None]]
+"""Told that the directory changed: whoever keeps a certificate or a listener for each authority."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -43,6 +46,8 @@ class Resource:
     authorities: tuple[str, ...]
     keys: tuple[bytes, ...]
     """Primary, then secondary, decoded; without one that does not open."""
+    disabled: bool = False
+    """Nobody gets in by its authorities."""
 
     def __repr__(self) -> str:
         return f"Resource({to_text(self.id)}, {self.name!r}, {self.authorities})"
@@ -72,7 +77,7 @@ class Snapshot:
     """Everything, as one transaction saw it."""
 
     fingerprint: Fingerprint
-    resources: tuple[tuple[ResourceId, str, bool], ...]
+    resources: tuple[tuple[ResourceId, str, bool, bool], ...]
     authorities: tuple[tuple[ResourceId, str], ...]
     keys: tuple[SealedKey, ...]
     administrators: tuple[tuple[bytes, Administrator], ...]
@@ -89,13 +94,19 @@ class Directory:
         self._opened: dict[SealedKey, bytes] = {}
         self._fingerprint: Fingerprint | None = None
         self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()  # what was read earlier is never taken over later
+        self._followers: list[Follower] = []
         self.stranger: Final = Resource(
             NOBODY, "", False, (), (os.urandom(ACCESS_KEY_BYTES), os.urandom(ACCESS_KEY_BYTES))
         )
         """Stands for an unknown authority: its keys fit nothing, at the price of a wrong key."""
 
+    def follow(self, follower: Follower) -> None:
+        """Let `follower` run after every change that was taken over, before `refresh` returns."""
+        self._followers.append(follower)
+
     def by_authority(self, authority: str) -> Resource | None:
-        """Return the resource that a Host header chooses."""
+        """Return the resource that a Host header chooses, unless it is disabled."""
         return self._by_authority.get(authority) or self._by_authority.get(normal(authority))
 
     def by_id(self, resource: bytes) -> Resource | None:
@@ -105,6 +116,11 @@ class Directory:
     def knows(self, resource: ResourceId) -> bool:
         """Tell whether there is such a resource."""
         return resource in self._by_id
+
+    def admits(self, resource: ResourceId) -> bool:
+        """Tell whether there is such a resource and it is not disabled."""
+        found = self._by_id.get(resource)
+        return found is not None and not found.disabled
 
     def administrator(self, key: str) -> Administrator | None:
         """Return who holds the key of administration `key`."""
@@ -135,10 +151,16 @@ class Directory:
 
     async def refresh(self) -> None:
         """Take over what the database has, if it changed. Raises Unavailable when that is away."""
-        known = self._fingerprint
-        snapshot = await self._store.read(lambda tx: None if fingerprint(tx) == known else take_snapshot(tx))
-        if snapshot is not None:
+        async with self._turn:
+            known = self._fingerprint
+            snapshot = await self._store.read(
+                lambda tx: None if fingerprint(tx) == known else take_snapshot(tx)
+            )
+            if snapshot is None:
+                return
             self._take_over(snapshot)
+            for follower in self._followers:
+                await follower()
 
     async def _watch(self) -> None:
         while True:
@@ -166,11 +188,14 @@ class Directory:
                 demonstration,
                 tuple(names.get(identifier, ())),
                 tuple(keys[identifier][slot] for slot in Slot if slot in keys.get(identifier, {})),
+                disabled,
             )
-            for identifier, name, demonstration in snapshot.resources
+            for identifier, name, demonstration, disabled in snapshot.resources
         }
         self._by_id = by_id
-        self._by_authority = {name: item for item in by_id.values() for name in item.authorities}
+        self._by_authority = {
+            name: item for item in by_id.values() if not item.disabled for name in item.authorities
+        }
         self._administrators = dict(snapshot.administrators)
         self._fingerprint = snapshot.fingerprint
         log.info("resources.read", resources=len(by_id), administrators=len(self._administrators))
@@ -199,13 +224,18 @@ def take_snapshot(tx: Connection) -> Snapshot:
     """Read everything."""
     seen = fingerprint(tx)
     column, owner = resource_authorities.c, resources.c
-    tenants = tx.execute(select(owner.id, owner.name, owner.demonstration).order_by(owner.id)).all()
+    tenants = tx.execute(
+        select(owner.id, owner.name, owner.demonstration, owner.disabled).order_by(owner.id)
+    ).all()
     named = tx.execute(
         select(column.resource, column.authority).order_by(column.resource, column.position)
     ).all()
     return Snapshot(
         seen,
-        tuple((ResourceId(bytes(row.id)), row.name, row.demonstration) for row in tenants),
+        tuple(
+            (ResourceId(bytes(row.id)), row.name, row.demonstration, row.disabled is not None)
+            for row in tenants
+        ),
         tuple((ResourceId(bytes(row.resource)), row.authority) for row in named),
         tuple(
             SealedKey(ResourceId(bytes(row.resource)), row.slot, bytes(row.sealed), row.master)

@@ -12,6 +12,7 @@ resources: Final = Table(
     Column("id", Identifier, primary_key=True),
     Column("name", String(128), nullable=False),
     Column("demonstration", Boolean, nullable=False),  # its numbers and traffic are the simulated carrier's
+    Column("disabled", Microseconds),  # since when nobody gets in; NULL: in use
     Column("version", Integer, nullable=False),  # grows with every change of it, its authorities, its keys
     Column("created", Microseconds, nullable=False),
     Column("updated", Microseconds, nullable=False),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from telephony.kernel.errors import Conflict, InvalidRequest, NotFound
@@ -92,7 +92,44 @@ class AddAuthorities:
         ]
         if len(known) + len(fresh) > MAX_AUTHORITIES:
             raise InvalidRequest(f"A resource has 1 to {MAX_AUTHORITIES} authorities.", target="authorities")
-        _add_authorities(tx, self.resource, fresh, first=len(known))
+        last = tx.scalar(select(func.max(column.position)).where(column.resource == self.resource))
+        _add_authorities(tx, self.resource, fresh, first=1 + (-1 if last is None else last))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAuthorities:
+    """Take authorities from a resource. Raises NotFound; InvalidRequest when none would be left."""
+
+    resource: ResourceId
+    authorities: Sequence[str]
+    now: int
+
+    def __call__(self, tx: Connection) -> None:
+        """See the class."""
+        _touch(tx, self.resource, self.now)
+        column = resource_authorities.c
+        gone = tuple(dict.fromkeys(map(parse_authority, self.authorities)))
+        mine = column.resource == self.resource
+        removed = tx.execute(delete(resource_authorities).where(mine, column.authority.in_(gone))).rowcount
+        if removed < len(gone):
+            raise NotFound("The resource has no such authority.", target="authorities")
+        if tx.scalar(select(column.authority).where(mine).limit(1)) is None:
+            raise InvalidRequest("A resource keeps one authority at least.", target="authorities")
+
+
+@dataclass(frozen=True, slots=True)
+class SetDisabled:
+    """Let nobody in by a resource's authorities, or let them in again. Raises NotFound."""
+
+    resource: ResourceId
+    disabled: bool
+    now: int
+
+    def __call__(self, tx: Connection) -> None:
+        """See the class."""
+        _touch(tx, self.resource, self.now)
+        since = self.now if self.disabled else None
+        tx.execute(update(resources).where(resources.c.id == self.resource).values(disabled=since))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +195,45 @@ class AddAdminKey:
 
 @dataclass(frozen=True, slots=True)
 class RevokeAdminKey:
-    """End a key of administration. Raises NotFound when there is no such key in force."""
+    """End a key of administration.
+
+    Raises NotFound when there is no such key in force, Conflict when it is the last owner's: nobody could
+    make another.
+    """
 
     id: bytes
     now: int
 
     def __call__(self, tx: Connection) -> None:
         """See the class."""
-        alive = (admin_keys.c.id == self.id, admin_keys.c.revoked.is_(None))
-        if tx.execute(update(admin_keys).where(*alive).values(revoked=self.now)).rowcount == 0:
-            raise NotFound("There is no such administration key.", target="id")
+        column = admin_keys.c
+        in_force = column.revoked.is_(None)
+        revoked = update(admin_keys).where(column.id == self.id, in_force).values(revoked=self.now)
+        role = tx.scalar(revoked.returning(column.role))
+        if role is None:
+            raise NotFound("There is no such administration key.", target="keyId")
+        owners = select(func.count()).where(column.role == Role.OWNER.value, in_force)
+        if role == Role.OWNER.value and not tx.scalar(owners):
+            raise Conflict("It is the last key of an owner; add another first.", target="keyId")
+
+
+@dataclass(frozen=True, slots=True)
+class AdminKeyView:
+    """A key of administration as it may be shown."""
+
+    id: bytes
+    name: str
+    role: Role
+    created: int
+    revoked: int | None
+
+
+def list_admin_keys(tx: Connection) -> list[AdminKeyView]:
+    """Query: every key of administration there ever was, oldest first."""
+    return [
+        AdminKeyView(bytes(row.id), row.name, Role(row.role), row.created, row.revoked)
+        for row in tx.execute(select(admin_keys).order_by(admin_keys.c.id))
+    ]
 
 
 def _name(text: str) -> str:

@@ -19,6 +19,7 @@ from sms import admin, api
 from sms.api import VERSIONS
 from sms.life import MessageLife
 from sms.message import from_wire_id
+from sms.outgoing import encoded
 from sms.smpp.link import LinkStatus
 from sms.store.inbound import InboundSms, RecordInbound
 from tandem.tls import Certificates, Files
@@ -72,9 +73,10 @@ async def _running(
         ended=on.ended,
         offer=lambda _, __: None,
         cancelled=lambda _, __: None,
+        encoder=lambda _: encoded,
     )
     routes = [
-        *api.routes(on.sender(), clock),
+        *api.routes(on.sender(), clock, on.settings),
         *admin.routes(store, lambda: [_status()], lambda resource: resource in known, life),
     ]
     (folder / "house").mkdir()

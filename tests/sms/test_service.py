@@ -101,6 +101,7 @@ def _carrier(port: int, links: int = 1, window: int = 100) -> Carrier:
         window=window,
         response_seconds=0.3,
         reconnect_seconds=(0.01, 0.05),
+        throttle_seconds=(0.02, 0.05),
     )
     return Carrier(smpp={f"link{number}": link for number in range(links)})
 
@@ -140,7 +141,6 @@ async def _house(store: Store, *, links: int = 1, window: int = 100, **account: 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "RETRY_SECONDS", (0.02, 0.05))
-    monkeypatch.setattr("sms.pace.PAUSE_SECONDS", (0.02, 0.05))
     monkeypatch.setattr(service, "SWEEP_SECONDS", 0.05)
 
 

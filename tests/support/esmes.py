@@ -5,11 +5,13 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 
 from carriers.model.carrier import Carrier, SmppLink
+from carriers.simulated.journal import Entry, Journal, read
 from carriers.simulated.settings import SimulatedAccount, SimulatedSettings
 from carriers.simulated.smsc import Smsc
 from sms.esme.account import AccountSettings
@@ -19,9 +21,12 @@ from sms.esme.service import EsmeService
 from sms.esme.settings import SmppServerSettings
 from sms.esme.tables import outbox as outbox_table
 from sms.esme.verbs import AccountVerbs
+from sms.message import from_wire_id
 from sms.send import SendSms
 from sms.service import SmsService
 from sms.smpp.pdu import SubmitSm
+from sms.smpp.tls import ServerTls
+from sms.store.queries import MessageSummary, MessageView, Search
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.secret import Secret
 from telephony.kernel.store import Store
@@ -58,6 +63,7 @@ class Desk:
     esmes: EsmeService
     accounts: AccountVerbs
     directory: AccountDirectory
+    journal: Path | None = None
 
     @property
     def port(self) -> int:
@@ -68,6 +74,21 @@ class Desk:
         """Add an account that may bind from here with PASSWORD."""
         made = AccountSettings(**({"addresses": LOOPBACK} | settings))
         await self.accounts.add(self.plane.resource, system_id, made, PASSWORD)
+
+    async def view(self, message: MessageSummary) -> MessageView:
+        """Look a message up that a search found."""
+        identifier = from_wire_id(message.message_id)
+        assert identifier is not None
+        return await self.plane.view(identifier)
+
+    async def sent(self) -> list[MessageSummary]:
+        """Return the messages that went out, newest first."""
+        return await self.plane.store.read(Search(resource=self.plane.resource, direction="outbound"))
+
+    def submits(self) -> list[Entry]:
+        """Return what the carrier took, of a desk with a journal."""
+        assert self.journal is not None
+        return [entry for entry in read(self.journal) if entry.kind == "submit"]
 
     async def waiting(self) -> int:
         """Return how many deliver_sm the store has for accounts."""
@@ -82,8 +103,17 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(store: Store, *, on: Plane | None = None, **account: Any) -> AsyncIterator[Desk]:
-    """Run it; `account` is the simulated carrier's. A second one `on` the same plane is the next process."""
+async def desk(
+    store: Store,
+    *,
+    on: Plane | None = None,
+    alone: bool = True,
+    tls: ServerTls | None = None,
+    journal: Path | None = None,
+    **account: Any,
+) -> AsyncIterator[Desk]:
+    """Run it; `account` is the simulated carrier's. A second one `on` the same plane is the next process, or
+    another gateway when it is not `alone`."""
     clock: Any = SystemClock()
     on = on or await plane(store, clock=clock)
     simulated = SimulatedAccount(password=Secret(PASSWORD), **account)
@@ -92,6 +122,7 @@ async def desk(store: Store, *, on: Plane | None = None, **account: Any) -> Asyn
             port=0, accounts={"tandem": simulated}, retry_seconds=(0.02, 0.1), slow_seconds=0.1
         ),
         clock=clock,
+        journal=None if journal is None else Journal(journal),
     )
     await smsc.start()
     link = SmppLink(host="127.0.0.1", port=smsc.port, system_id="tandem", password=Secret(PASSWORD))
@@ -128,13 +159,15 @@ async def desk(store: Store, *, on: Plane | None = None, **account: Any) -> Asyn
         send=send,
         numbers=numbers,
         inlet=sms.inlet,
-        settings=_anywhere(),
+        life=sms.life,
+        settings=_anywhere(tls),
+        alone=alone,
     )
     verbs = AccountVerbs(store=store, clock=clock, sealer=sealer, directory=directory)
     await sms.start()
     await esmes.start()
     try:
-        yield Desk(on, smsc, sms, esmes, verbs, directory)
+        yield Desk(on, smsc, sms, esmes, verbs, directory, journal)
     finally:
         await esmes.stop()
         await sms.stop()
@@ -142,7 +175,6 @@ async def desk(store: Store, *, on: Plane | None = None, **account: Any) -> Asyn
         await directory.stop()
 
 
-def _anywhere() -> SmppServerSettings:
-    return SmppServerSettings(
-        enabled=True, port=0
-    )  # port 0 is for tests alone; msgspec checks what it decodes
+def _anywhere(tls: ServerTls | None) -> SmppServerSettings:
+    # Port 0 is for tests alone; msgspec checks what it decodes.
+    return SmppServerSettings(enabled=True, port=0, tls=tls)

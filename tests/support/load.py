@@ -6,7 +6,7 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -45,6 +45,10 @@ class Load:
     count: int
     rate: float
     clients: int = 16
+    others: tuple[Node, ...] = ()
+    """Where a client turns next when a node does not answer; half of the clients begin there."""
+    report: bool = False
+    """Whether to ask for delivery reports."""
     accepted: dict[str, str] = field(default_factory=dict)
     """Message id by text."""
     answers: Counter[int] = field(default_factory=Counter)
@@ -67,37 +71,50 @@ class Load:
         """Send until all are accepted; a request that failed is repeated with its repeatability id."""
         began = time.monotonic()
         async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
-            for _ in range(self.clients):
-                group.create_task(self._client(session, began))
+            for number in range(self.clients):
+                turns = itertools.cycle((self.node, *self.others))
+                for _ in range(number % (1 + len(self.others))):
+                    next(turns)
+                group.create_task(self._client(session, turns, began))
 
-    async def _client(self, session: aiohttp.ClientSession, began: float) -> None:
+    async def _client(self, session: aiohttp.ClientSession, turns: Iterator[Node], began: float) -> None:
+        node = next(turns)
         while (number := next(self._numbers)) < self.count:
             await asyncio.sleep(max(0.0, began + number / self.rate - time.monotonic()))
             text = f"message {number:06d}"
             if number % LONG_EVERY == 0:  # the number in both parts: no two parts of a load are alike
                 text += f"{' and so on' * 14}, that was {number:06d}"
-            self.accepted[text] = await self._until_accepted(session, text)
+            node, self.accepted[text] = await self._until_accepted(session, node, turns, text)
 
-    async def _until_accepted(self, session: aiohttp.ClientSession, text: str) -> str:
+    async def _until_accepted(
+        self, session: aiohttp.ClientSession, node: Node, turns: Iterator[Node], text: str
+    ) -> tuple[Node, str]:
+        """Return the node that accepted it, and the message's id."""
         recipient = {
             "to": RECIPIENT,
             "repeatabilityRequestId": str(uuid4()),
             "repeatabilityFirstSent": formatdate(usegmt=True),
         }
-        body = {"from": self.node.number, "smsRecipients": [recipient], "message": text}
+        body = {
+            "from": self.node.number,
+            "smsRecipients": [recipient],
+            "message": text,
+            "smsSendOptions": {"enableDeliveryReport": self.report},
+        }
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
-            answer = await post(session, self.node, body)
+            answer = await post(session, node, body)
             self.answers[answer.status] += 1
             if answer.status == 202:
                 item = answer.body["value"][0]
                 assert item["successful"], item
-                return str(item["messageId"])
+                return node, str(item["messageId"])
             assert answer.status in (0, 503), answer
             if answer.status == 503:
                 self.refused.append((answer.headers, answer.body))
-            assert time.monotonic() < until, f"{answer} for {PATIENCE_SECONDS} s\n{self.node.output[-5000:]}"
+            assert time.monotonic() < until, f"{answer} for {PATIENCE_SECONDS} s\n{node.output[-5000:]}"
             await asyncio.sleep(0.05)
+            node = next(turns)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ PROMISES: Final = {
     "R16": "Mutated PDUs, and every field truncated, lied about in length or unknown: generic_nack or "
     "the right error, never a crash; a length over 64 KB closes; slow readers and half-open binds "
     "are closed.",
+    "R17": "Ids of receipts in 8 forms, declared or learned, before the response, twice, out of order, per "
+    "part: 100 % matched, 0 wrong in 100,000; what is in doubt waits.",
     "R18": "kill -9 of any process during a load: everything accepted is sent or reported failed, 0 "
     "lost, duplicates at most those unanswered at the kill, and marked.",
     "R20": "Every character of GSM 03.38 and its extension, surrogate pairs uncut, 160/153/70/67: round "

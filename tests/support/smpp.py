@@ -192,6 +192,10 @@ class Witness:
         if self.answers:
             conn.answer_submit(sequence, 0, f"id-{sequence}")
 
+    def request(self, conn: ServerConnection, pdu: Pdu, sequence: int) -> None:
+        self._note("request", pdu, sequence)
+        conn.refuse(pdu, sequence)
+
     def deliver_answered(self, conn: ServerConnection, token: Any, status: int) -> None:
         self._note("deliver_answered", token, status)
 

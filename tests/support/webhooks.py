@@ -164,7 +164,7 @@ async def plane(
 ) -> AsyncIterator[Plane]:
     """Run the plane of one node; nothing happens by itself: see `Plane.settle`."""
     clock = clock or ManualClock()
-    settings = settings or EventSettings()
+    settings = settings or EventSettings(delivered_hours=1)  # to be looked at
     async with GuardedClient(OutboundSettings(allow=("127.0.0.0/8",))) as client:
         directory = SubscriptionDirectory(store, Sealer())
         await directory.refresh()

@@ -282,3 +282,42 @@ def test_a_certificate_without_its_key_is_told() -> None:
     assert complaints('certificate = "a.pem"') == [
         "node.toml:1: certificate and certificate_key: expected both or neither"
     ]
+
+
+# Tables of names
+
+
+@pytest.mark.parametrize("source", ["flags", "environment", "file"])
+def test_a_table_of_numbers_is_set_from_anywhere(source: str) -> None:
+    match source:
+        case "flags":
+            found = loaded(flags={"retention.days.sms": "5", "retention.resources.abc.sms": "7"})
+        case "environment":
+            found = loaded(
+                environment={
+                    "TANDEM_RETENTION__DAYS__SMS": "5",
+                    "TANDEM_RETENTION__RESOURCES__ABC__SMS": "7",
+                }
+            )
+        case _:
+            found = loaded("[retention]\ndays.sms = 5\nresources.abc.sms = 7\n")
+    assert found.configuration.retention.days == {"sms": 5}
+    assert found.configuration.retention.resources == {"abc": {"sms": 7}}
+
+
+def test_a_flag_joins_what_a_file_says_of_a_table() -> None:
+    found = loaded("[retention.days]\nsms = 5\n", flags={"retention.days.call": "9"})
+    assert found.configuration.retention.days == {"sms": 5, "call": 9}
+
+
+def test_texts_that_look_like_numbers_stay_texts_where_texts_are_wanted() -> None:
+    flags = {"carriers.acme.smpp.main.tlvs.0x1400": "1234", "carriers.acme.sender_rates.+1425": "1.5"}
+    (acme,) = loaded(ACME, flags=flags).configuration.carriers.values()
+    assert acme.smpp["main"].tlvs == {"0x1400": "1234"}
+    assert acme.sender_rates == {"+1425": 1.5}
+
+
+@pytest.mark.parametrize("value", ["x", "0", "1.5", "true", ""])
+def test_a_wrong_number_in_a_table_is_refused_by_name(value: str) -> None:
+    (complaint,) = complaints(flags={"retention.days.sms": value})
+    assert complaint.startswith("--set retention.days.sms: retention.days: expected a table of names")

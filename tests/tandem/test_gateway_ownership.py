@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from sms.message import wire_id
+from telephony.identity.names import UserId, raw_id
 from telephony.kernel.clock import MINUTE, SystemClock
 from telephony.kernel.http.route import Auth, Route
 from telephony.kernel.ids import InteractionId, new_id, to_text
@@ -67,7 +68,7 @@ def bare(answer: Answer) -> tuple[int, Mapping[str, str], bytes]:
 class Things:
     """What the other resource has, and ids of the same form that nobody has."""
 
-    def __init__(self, home: Inside, message: str, subscription: str, token: str) -> None:
+    def __init__(self, home: Inside, message: str, subscription: str, token: str, user: str) -> None:
         now = SystemClock().now()
         self.own, self.others, self.nobodys = (
             to_text(home.one.id),
@@ -78,12 +79,14 @@ class Things:
             "messageId": message,
             "subscription": subscription,
             "token": token,
+            "id": user,
             "systemId": ACCOUNT,
         }
         self.absent = {
             "messageId": wire_id(InteractionId(new_id(now)), "outbound"),
             "subscription": to_text(new_id(now)),
             "token": "t" * len(token),
+            "id": raw_id(home.one.id, UserId(new_id(now))),
             "systemId": "nobodys",
         }
 
@@ -105,6 +108,7 @@ class Things:
 async def things(home: Inside, receiver: Receiver) -> Things:
     """Give the other resource one of everything."""
     sent = await home.sign_and_ask("POST", SMS, sms(home.other.number), tenant=home.other)
+    user = await home.sign_and_ask("POST", "/identities?api-version=2023-10-01", b"{}", tenant=home.other)
     new = {"name": "theirs", "url": receiver.url}
     path = f"/admin/resources/{to_text(home.other.id)}"
     made = await home.administer("POST", f"{path}/subscriptions", json.dumps(new).encode())
@@ -113,14 +117,44 @@ async def things(home: Inside, receiver: Receiver) -> Things:
     assert account.status == 201, account
     (handshake,) = receiver.received
     token = handshake.json[0]["data"]["validationUrl"].rpartition("/")[2]
-    return Things(home, sent.json["value"][0]["messageId"], made.json["id"], token)
+    return Things(
+        home, sent.json["value"][0]["messageId"], made.json["id"], token, user.json["identity"]["id"]
+    )
+
+
+async def number_ids(home: Inside) -> dict[str, Ids]:
+    """Let the other resource search and reserve, and return the ids of its things and of nothing."""
+    version = "api-version=2025-06-01"
+    countries = f"/availablePhoneNumbers/countries/US/:search?{version}"
+    wanted: dict[str, Any] = {"phoneNumberType": "geographic", "assignmentType": "application"}
+    wanted["capabilities"] = {"calling": "none", "sms": "outbound"}
+    body = json.dumps(wanted).encode()
+    found = await home.sign_and_ask("POST", countries, body, tenant=home.other)
+    theirs, nobodys = str(uuid4()), str(uuid4())
+    path = f"/availablePhoneNumbers/reservations/{theirs}?{version}"
+    made = await home.sign_and_ask("PATCH", path, b"{}", tenant=home.other)
+    assert (found.status, made.status) == (202, 201), (found, made)
+    number = Ids({"phoneNumber": home.other.number}, {"phoneNumber": "+14255550199"})
+    reservation = Ids({"reservationId": theirs}, {"reservationId": nobodys})
+    operation = Ids({"operationId": found.headers["operation-id"]}, {"operationId": f"search_{nobodys}"})
+    return {
+        "numbers.search_result": Ids({"searchId": found.headers["search-id"]}, {"searchId": nobodys}),
+        "numbers.get": number,
+        "numbers.update_capabilities": replace(number, body=b'{"sms": "none"}'),
+        "numbers.release": number,
+        "numbers.get_operation": operation,
+        "numbers.cancel_operation": operation,
+        "numbers.get_reservation": reservation,
+        "numbers.delete_reservation": reservation,
+        "numbers.purchase_reservation": reservation,
+    }
 
 
 async def everything(home: Inside, resource: str) -> list[bytes]:
     """Return what administration shows of a resource."""
     answers = [
         await home.administer("GET", f"/admin/resources/{resource}/{what}")
-        for what in ("messages", "subscriptions", "smppAccounts", "deadLetters")
+        for what in ("messages", "subscriptions", "smppAccounts", "deadLetters", "users")
     ]
     assert {answer.status for answer in answers} == {200}
     return [answer.body for answer in answers]
@@ -146,7 +180,15 @@ async def test_every_route_answers_404_to_another_resources_id(tmp_path: Path, p
                 {"outgoingMessageId": have.foreign["messageId"]},
                 {"outgoingMessageId": have.absent["messageId"]},
             )
-            own = {"sms.delivery_reports.get": reports}
+            user = Ids({"id": have.foreign["id"]}, {"id": have.absent["id"]})
+            own = {
+                "sms.delivery_reports.get": reports,
+                "identity.get": user,
+                "identity.delete": user,
+                "identity.issue_token": replace(user, body=b'{"scopes":["chat"]}'),
+                "identity.revoke_tokens": user,
+                **await number_ids(home),
+            }
             walked = await assert_foreign_ids_look_absent(table, own, ask)
             assert walked == len(routes_with_ids(table))
             # Administration names the resource, and then something of it.

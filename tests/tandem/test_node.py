@@ -42,6 +42,7 @@ def test_the_first_start_sends_and_receives_and_a_second_finds_everything_again(
         identifier = listed.split()[-1]
         assert "from the command line" in command(running, "message", identifier)
         assert "bound" in command(running, "links")
+        assert "same" in command(running, "receipt-ids")
         before = running.connection_string
     finally:
         assert running.stop(signal.SIGINT) == 0

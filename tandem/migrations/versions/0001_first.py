@@ -23,6 +23,59 @@ def upgrade() -> None:
         sa.UniqueConstraint("hash", name=op.f("admin_keys_hash_key")),
     )
     op.create_table(
+        "alarms",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("origin", sa.String(length=96), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("subject", sa.String(length=256), nullable=False),
+        sa.Column("severity", sa.String(length=16), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("raised", sa.BigInteger(), nullable=False),
+        sa.Column("cleared", sa.BigInteger(), nullable=True),
+        sa.Column("expires", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("resource", "id", name=op.f("alarms_pkey")),
+    )
+    op.create_index(op.f("alarms_expires"), "alarms", ["expires"], unique=False)
+    op.create_index(
+        "alarms_open",
+        "alarms",
+        ["origin"],
+        unique=False,
+        sqlite_where=sa.text("cleared IS NULL"),
+        postgresql_where=sa.text("cleared IS NULL"),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("actor", sa.LargeBinary(length=64), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=True),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("request", sa.String(length=36), nullable=False),
+        sa.Column("operation", sa.String(length=64), nullable=False),
+        sa.Column("target", sa.String(length=512), nullable=False),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("before", sa.Text(), nullable=True),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "id", name=op.f("audit_pkey")),
+    )
+    op.create_index(op.f("audit_expires"), "audit", ["expires"], unique=False)
+    op.create_index("audit_id", "audit", ["id"], unique=False)
+    op.create_table(
+        "audit_outcomes",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("after", sa.Text(), nullable=True),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "id", name=op.f("audit_outcomes_pkey")),
+    )
+    op.create_index(op.f("audit_outcomes_expires"), "audit_outcomes", ["expires"], unique=False)
+    op.create_table(
         "automatic_replies",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
         sa.Column("own", sa.String(length=32), nullable=False),
@@ -121,6 +174,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("delivered", sa.Integer(), nullable=False),
         sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("extras", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint(
             "carrier", "own", "peer", "kind", "reference", "total", "number", name=op.f("inbound_parts_pkey")
         ),
@@ -155,6 +209,7 @@ def upgrade() -> None:
         sa.Column("peer", sa.String(length=32), nullable=False),
         sa.Column("carrier", sa.String(length=64), nullable=True),
         sa.Column("node", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("due", sa.BigInteger(), nullable=True),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("updated", sa.BigInteger(), nullable=False),
@@ -175,7 +230,7 @@ def upgrade() -> None:
     op.create_index(
         "interactions_node",
         "interactions",
-        ["node", "carrier", "id"],
+        ["node", "carrier", "rank", "id"],
         unique=False,
         sqlite_where=sa.text("node IS NOT NULL"),
         postgresql_where=sa.text("node IS NOT NULL"),
@@ -206,11 +261,123 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("nodes_pkey")),
     )
     op.create_table(
+        "number_hold_time",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("seen", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("number_hold_time_pkey")),
+    )
+    op.create_table(
+        "number_holds",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("detail", sa.LargeBinary(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "kind", "id", name=op.f("number_holds_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "number_holds_active",
+        "number_holds",
+        ["resource", "until"],
+        unique=False,
+        sqlite_where=sa.text("state = 'active'"),
+        postgresql_where=sa.text("state = 'active'"),
+    )
+    op.create_index(op.f("number_holds_expires"), "number_holds", ["expires"], unique=False)
+    op.create_table(
+        "number_inventory",
+        sa.Column("number", sa.String(length=16), nullable=False),
+        sa.Column("lot", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("hold", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("number_inventory_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "number_inventory_free",
+        "number_inventory",
+        ["lot", "number"],
+        unique=False,
+        sqlite_where=sa.text("state = 'free'"),
+        postgresql_where=sa.text("state = 'free'"),
+    )
+    op.create_index(
+        "number_inventory_until",
+        "number_inventory",
+        ["until"],
+        unique=False,
+        sqlite_where=sa.text("until IS NOT NULL"),
+        postgresql_where=sa.text("until IS NOT NULL"),
+    )
+    op.create_table(
+        "number_lots",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("country", sa.String(length=2), nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("assignment", sa.String(length=16), nullable=False),
+        sa.Column("area_code", sa.String(length=8), nullable=False),
+        sa.Column("capabilities", sa.Integer(), nullable=False),
+        sa.Column("cost", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("agreement", sa.Integer(), nullable=False),
+        sa.Column("carrier", sa.String(length=64), nullable=False),
+        sa.Column("locality", sa.String(length=64), nullable=False),
+        sa.Column("division", sa.String(length=16), nullable=False),
+        sa.Column("division_name", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("number_lots_pkey")),
+        sa.UniqueConstraint(
+            "country",
+            "type",
+            "assignment",
+            "area_code",
+            "capabilities",
+            "cost",
+            "currency",
+            "agreement",
+            "carrier",
+            "locality",
+            "division",
+            "division_name",
+            name="number_lots_same",
+        ),
+    )
+    op.create_table(
+        "number_operations",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=28), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("location", sa.String(length=128), nullable=True),
+        sa.Column("error", sa.LargeBinary(), nullable=True),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "kind", "id", name=op.f("number_operations_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("number_operations_expires"), "number_operations", ["expires"], unique=False)
+    op.create_table(
         "numbers",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
         sa.Column("number", sa.String(length=16), nullable=False),
         sa.Column("carrier", sa.String(length=64), nullable=False),
         sa.Column("acquired", sa.BigInteger(), nullable=False),
+        sa.Column("country", sa.String(length=2), nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("assignment", sa.String(length=16), nullable=False),
+        sa.Column("capabilities", sa.Integer(), nullable=False),
+        sa.Column("cost", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
         sa.PrimaryKeyConstraint("resource", "number", name=op.f("numbers_pkey")),
         sqlite_with_rowid=False,
     )
@@ -223,6 +390,30 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("source", sa.String(length=48), nullable=False),
         sa.PrimaryKeyConstraint("resource", "own", "peer", name=op.f("opt_outs_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "parked_receipts",
+        sa.Column("carrier", sa.String(length=64), nullable=False),
+        sa.Column("link", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("receipt", sa.LargeBinary(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("carrier", "link", "id", name=op.f("parked_receipts_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("parked_receipts_expires"), "parked_receipts", ["expires"], unique=False)
+    op.create_table(
+        "receipt_forms",
+        sa.Column("carrier", sa.String(length=64), nullable=False),
+        sa.Column("link", sa.String(length=64), nullable=False),
+        sa.Column("setting", sa.String(length=16), nullable=False),
+        sa.Column("form", sa.String(length=16), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("pairs", sa.LargeBinary(), nullable=False),
+        sa.Column("addresses", sa.Integer(), nullable=False),
+        sa.Column("seen", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("carrier", "link", name=op.f("receipt_forms_pkey")),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -243,6 +434,7 @@ def upgrade() -> None:
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("name", sa.String(length=128), nullable=False),
         sa.Column("demonstration", sa.Boolean(), nullable=False),
+        sa.Column("disabled", sa.BigInteger(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("updated", sa.BigInteger(), nullable=False),
@@ -281,6 +473,19 @@ def upgrade() -> None:
         sqlite_where=sa.text("node IS NOT NULL"),
         postgresql_where=sa.text("node IS NOT NULL"),
     )
+    op.create_table(
+        "smpp_presence",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("system_id", sa.String(length=15), nullable=False),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("binds", sa.Integer(), nullable=False),
+        sa.Column("wanted", sa.Integer(), nullable=False),
+        sa.Column("granted", sa.Integer(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "system_id", "node", name=op.f("smpp_presence_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("smpp_presence_expires"), "smpp_presence", ["expires"], unique=False)
     op.create_table(
         "smpp_quotas",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
@@ -325,6 +530,63 @@ def upgrade() -> None:
         sa.Column("data", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("resource", "interaction", "at", "seq", name=op.f("timeline_pkey")),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "token_keys",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("public", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("resource", "id", name=op.f("token_keys_pkey")),
+    )
+    op.create_index(op.f("token_keys_expires"), "token_keys", ["expires"], unique=False)
+    op.create_index(
+        "token_keys_signing",
+        "token_keys",
+        ["resource"],
+        unique=True,
+        sqlite_where=sa.text("state = 'signing'"),
+        postgresql_where=sa.text("state = 'signing'"),
+    )
+    op.create_table(
+        "token_revocations",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("user", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "user", "generation", name=op.f("token_revocations_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("token_revocations_at"), "token_revocations", ["at"], unique=False)
+    op.create_index(op.f("token_revocations_expires"), "token_revocations", ["expires"], unique=False)
+    op.create_table(
+        "user_counts",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("users", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", name=op.f("user_counts_pkey")),
+    )
+    op.create_table(
+        "users",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("custom_id", sa.String(length=256), nullable=True),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("token_issued", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("resource", "id", name=op.f("users_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "users_custom_id",
+        "users",
+        ["resource", "custom_id"],
+        unique=True,
+        sqlite_where=sa.text("custom_id IS NOT NULL"),
+        postgresql_where=sa.text("custom_id IS NOT NULL"),
     )
     op.create_table(
         "resource_authorities",

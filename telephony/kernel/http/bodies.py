@@ -1,5 +1,6 @@
 """Request bodies: JSON into the route's struct, and each mistake named at its place in ACS spelling."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -13,6 +14,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 _AT: Final = re.compile(r" - at `(?:key in )?\$(?P<path>.*)`$")
 _FIELD: Final = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<field>.*)`$")
+_ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
+"""`json` joins whole pairs."""
 _ESCAPED_NUL: Final = b"\\u0000"
 
 
@@ -59,6 +63,7 @@ class BodyDecoder(Generic[T]):
         except RecursionError as error:
             raise InvalidRequest("The body is nested too deeply.") from error
         except (msgspec.DecodeError, ValueError) as error:
+            _refuse_half_pairs(raw)
             raise InvalidRequest(f"The body is not valid JSON: {_plain(str(error))}") from error
         return body
 
@@ -107,6 +112,24 @@ def _refuse_nul(document: object) -> None:
         if "\0" in text:
             raise InvalidRequest(
                 f"{path or 'The body'}: The character U+0000 is not allowed.", target=path or None
+            )
+
+
+def _refuse_half_pairs(raw: bytes) -> None:
+    """Refuse half a surrogate pair at its place, if that is what is wrong: JSON allows to write it."""
+    if _ESCAPED_SURROGATE.search(raw) is None:
+        return
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        return
+    for path, text in _texts(document, ""):
+        half = _HALF_PAIR.search(text)
+        if half is not None:
+            place = path.encode("utf-8", "replace").decode()
+            raise InvalidRequest(
+                f"{place or 'The body'}: Character {half.start() + 1} is half a surrogate pair.",
+                target=place or None,
             )
 
 

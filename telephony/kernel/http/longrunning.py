@@ -10,6 +10,7 @@ import msgspec
 from telephony.kernel.clock import to_iso
 from telephony.kernel.http.errors import ErrorDetail
 from telephony.kernel.http.route import Reply
+from telephony.kernel.ids import from_text
 
 OPERATIONS: Final = "/phoneNumbers/operations/"
 
@@ -47,7 +48,7 @@ _PREFIX: Final[Mapping[OperationKind, str]] = {
     OperationKind.RELEASE: "release_",
     OperationKind.SEARCH: "search_",
     OperationKind.UPDATE_CAPABILITIES: "capabilities_",
-    OperationKind.RESERVATION_PURCHASE: "purchase_",
+    OperationKind.RESERVATION_PURCHASE: "reservationPurchase_",
 }
 
 
@@ -68,6 +69,14 @@ def operation_id(kind: OperationKind, guid: str) -> str:
     return _PREFIX[kind] + guid
 
 
+def parse_operation_id(text: str) -> tuple[OperationKind, bytes] | None:
+    """Return the kind and the 16 bytes of an operation's id, or None when it is not one of ours."""
+    for kind, prefix in _PREFIX.items():
+        if text.startswith(prefix) and (identifier := from_text(text[len(prefix) :])) is not None:
+            return kind, identifier
+    return None
+
+
 def accepted(
     kind: OperationKind,
     identifier: str,
@@ -76,11 +85,13 @@ def accepted(
     result_id: str,
     location: str | None = None,
     body: object = None,
+    poll_after: float | None = None,
 ) -> Reply:
     """Return the first reply, 202.
 
     `identifier` is the operation's id, `result_id` goes into the kind's own header, `location` is where the
-    result will be (search and capabilities: clients fetch it at the end).
+    result will be (search and capabilities: clients fetch it at the end). `poll_after` is when a client should
+    ask for the first time, in seconds; None: when it likes, which is 2 s for Azure's.
     """
     poll = f"{OPERATIONS}{quote(identifier, safe='')}?api-version={quote(version, safe='')}"
     headers = {
@@ -90,6 +101,8 @@ def accepted(
     }
     if location is not None:
         headers["Location"] = location
+    if poll_after is not None:
+        headers["retry-after-ms"] = str(max(1, round(poll_after * 1000)))
     return Reply(202, body, headers)
 
 

@@ -26,10 +26,10 @@ from telephony.kernel.http.outbound_addresses import (
     OutboundSettings,
     parse_destination,
 )
-from telephony.kernel.http.outbound_connections import Connection, Origin, PeerGone, Pool
+from telephony.kernel.http.outbound_connections import Connection, Done, Origin, PeerGone, Pool
 from telephony.kernel.http.replies import MalformedReply, OutboundReply
 
-__all__ = ["GuardedClient", "Lookup", "OutboundReply", "RemoteTimedOut", "RemoteUntrusted"]
+__all__ = ["GuardedClient", "Lookup", "Opening", "OutboundReply", "RemoteTimedOut", "RemoteUntrusted"]
 
 log = structlog.get_logger(__name__)
 
@@ -74,9 +74,22 @@ class _Prepared:
 
     origin: Origin
     shown: str
-    target: str
     fields: str
     """The fields that every request to it has, with what goes before them on the line of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A request up to what differs from one to the next: `GuardedClient.opening` makes it, many use it."""
+
+    method: str
+    origin: Origin
+    shown: str
+    head: bytes
+    """The request's line and its fields so far; paths of webhooks hold tokens, so it is never shown."""
+
+    def __repr__(self) -> str:
+        return f"Opening({self.method} {self.shown})"
 
 
 class GuardedClient:
@@ -128,44 +141,87 @@ class GuardedClient:
         then it is sent once more when a kept connection turns out to have been closed by the other side.
         Raises DestinationRefused, RemoteTimedOut, RemoteUntrusted, RemoteUnavailable.
         """
-        prepared = self._prepared.get(url) or self._prepare(url)
+        length = () if body is None and method in _BODILESS else (f"Content-Length: {len(body or b'')}",)
+        opening = self._opening(method, url, headers, length)
+        return await self.exchange(
+            opening, b"\r\n" + body if body else b"\r\n", timeout, repeatable=repeatable
+        )
+
+    def opening(self, method: str, url: str, headers: Mapping[str, str]) -> Opening:
+        """Return how requests to `url` with these fields begin.
+
+        Raises DestinationRefused, and ValueError for a field that would be more than one line.
+        """
+        return self._opening(method, url, headers, ())
+
+    async def exchange(
+        self,
+        opening: Opening,
+        rest: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109 - see `request`
+        *,
+        repeatable: bool = False,
+    ) -> OutboundReply:
+        """Like `request`: `rest` is the other fields, a line each, Content-Length too, an empty line, a body.
+
+        Whoever makes `rest` sees to it that nothing in it ends a line that should not.
+        """
         seconds = self._settings.total_seconds if timeout is None else timeout
-        raw = _request_bytes(method, prepared, headers, body)
+        raw = opening.head + rest
         try:
-            kept = self._pool.take(prepared.origin)
+            kept = self._pool.take(opening.origin)
             if kept is None:
-                return await self._anew(method, prepared, raw, seconds)
+                return await self._anew(opening, raw, seconds)
             try:
-                return await self._on(kept, method, prepared, raw, seconds)
+                return await kept.ask(opening.method, raw, self._settings.reply_bytes, seconds)
             except PeerGone:  # it was closed while it was not used, perhaps just now
                 if not repeatable:
                     raise
-                return await self._anew(method, prepared, raw, seconds)
-        except TimeoutError:
-            raise RemoteTimedOut("The other side did not answer in time.") from None
-        except ssl.SSLError as error:
-            log.info("outbound.untrusted", origin=prepared.shown, error=type(error).__name__)
-            raise RemoteUntrusted("The other side's certificate cannot be trusted.") from None
-        except MalformedReply as error:
-            raise RemoteUnavailable(f"The other side's answer is not HTTP: {error}.") from None
-        except OSError as error:
-            raise RemoteUnavailable(f"The other side cannot be reached: {type(error).__name__}.") from None
+                return await self._anew(opening, raw, seconds)
+        except (OSError, MalformedReply) as error:
+            raise self.blame(opening, error) from None
 
-    async def _anew(self, method: str, prepared: _Prepared, raw: bytes, seconds: float) -> OutboundReply:
+    def begin(self, opening: Opening, rest: bytes, timeout: float, done: Done) -> Connection | None:
+        """Do the same without a task, on a connection that is open already; None when there is none.
+
+        `done` is called once, later, with the answer or with what `blame` explains, PeerGone above all: then
+        the request may be sent once more by `exchange`. Not so when the connection is told to `break_off`.
+        """
+        kept = self._pool.take(opening.origin)
+        if kept is not None:
+            kept.begin(opening.method, opening.head + rest, self._settings.reply_bytes, timeout, done)
+        return kept
+
+    def blame(self, opening: Opening, error: Exception) -> RemoteUnavailable:
+        """Return the error of ours for one that a request ended with, the other side's fault all."""
+        if isinstance(error, TimeoutError):
+            return RemoteTimedOut("The other side did not answer in time.")
+        if isinstance(error, ssl.SSLError):
+            log.info("outbound.untrusted", origin=opening.shown, error=type(error).__name__)
+            return RemoteUntrusted("The other side's certificate cannot be trusted.")
+        if isinstance(error, MalformedReply):
+            return RemoteUnavailable(f"The other side's answer is not HTTP: {error}.")
+        return RemoteUnavailable(f"The other side cannot be reached: {type(error).__name__}.")
+
+    async def _anew(self, opening: Opening, raw: bytes, seconds: float) -> OutboundReply:
         """Send a request on a connection of its own."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         async with asyncio.timeout(min(seconds, self._settings.connect_seconds)):
-            connection = await self._pool.open(prepared.origin)
-        return await self._on(connection, method, prepared, raw, until - loop.time())
+            connection = await self._pool.open(opening.origin)
+        return await connection.ask(opening.method, raw, self._settings.reply_bytes, until - loop.time())
 
-    async def _on(
-        self, connection: Connection, method: str, prepared: _Prepared, raw: bytes, seconds: float
-    ) -> OutboundReply:
-        try:
-            return await connection.ask(method, raw, self._settings.reply_bytes, seconds)
-        finally:
-            self._pool.give_back(connection, prepared.origin)
+    def _opening(
+        self, method: str, url: str, headers: Mapping[str, str] | None, more: Sequence[str]
+    ) -> Opening:
+        prepared = self._prepared.get(url) or self._prepare(url)
+        lines = [f"{name}: {value}" for name, value in headers.items()] if headers else []
+        lines += (*more, "")
+        fields = "\r\n".join(lines)
+        if fields.count("\n") != len(lines) - 1 or fields.count("\r") != len(lines) - 1 or "\0" in fields:
+            raise ValueError("a header field must be one line")
+        head = f"{method}{prepared.fields}{fields}".encode()
+        return Opening(method, prepared.origin, prepared.shown, head)
 
     def _prepare(self, url: str) -> _Prepared:
         """Return what requests to `url` are made of: nothing but what was checked."""
@@ -201,25 +257,9 @@ def _prepared(destination: Destination) -> _Prepared:
     return _Prepared(
         Origin(destination.scheme == "https", destination.host, destination.port),
         destination.origin,
-        target,
         f" {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\n"
         "Accept-Encoding: identity\r\n",
     )
-
-
-def _request_bytes(
-    method: str, prepared: _Prepared, headers: Mapping[str, str] | None, body: bytes | None
-) -> bytes:
-    """Return a request as it goes out. Raises ValueError for a field that would be more than one line."""
-    lines = [f"{name}: {value}" for name, value in headers.items()] if headers else []
-    if body is not None or method not in _BODILESS:
-        lines.append(f"Content-Length: {len(body or b'')}")
-    lines += ("", "")
-    fields = "\r\n".join(lines)
-    if fields.count("\n") != len(lines) - 1 or fields.count("\r") != len(lines) - 1 or "\0" in fields:
-        raise ValueError("a header field must be one line")
-    head = f"{method}{prepared.fields}{fields}".encode()
-    return head + body if body else head
 
 
 def is_numeric(host: str) -> bool:

@@ -9,13 +9,23 @@ from collections.abc import Awaitable, Callable
 from socket import socket
 from typing import Final, NamedTuple, cast
 
-from telephony.kernel.http.replies import MalformedReply, OutboundReply, ReplyParser
+from telephony.kernel.http.replies import (
+    MAX_WHOLE,
+    MalformedReply,
+    OutboundReply,
+    ReplyParser,
+    read_whole,
+)
 
 MAX_IDLE: Final = 64
 """Connections to one origin that are kept unused; more were opened in a burst."""
 
 Connect = Callable[["Origin"], Awaitable[socket]]
 """Returns a connected socket to an origin; raises OSError, or whatever refuses it."""
+
+
+Done = Callable[[OutboundReply | Exception], None]
+"""Is told once what became of a request."""
 
 
 class Origin(NamedTuple):
@@ -32,45 +42,87 @@ class PeerGone(ConnectionError):
 
 
 class Connection(asyncio.Protocol):
-    """One connection, with at most one request on its way."""
+    """One connection, with at most one request on its way.
 
-    __slots__ = ("_answer", "_parser", "_transport", "idle_since", "used")
+    Requests by the thousand are begun and answered without a task, a future or a timer of their own.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_ceiling",
+        "_done",
+        "_loop",
+        "_method",
+        "_parser",
+        "_pool",
+        "_timer",
+        "_transport",
+        "_until",
+        "idle_since",
+        "origin",
+    )
+
+    def __init__(self, pool: "Pool", origin: Origin) -> None:
+        self._pool = pool
+        self.origin = origin
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[OutboundReply] | None = None
+        self._done: Done | None = None
         self._parser: ReplyParser | None = None
-        self.used = False
-        """Whether it has carried a request already: then its closing may have crossed ours."""
+        self._method = ""
+        self._ceiling = 0
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.idle_since = 0.0
 
     @property
     def usable(self) -> bool:
         """Whether another request may be sent."""
-        return self._transport is not None and not self._transport.is_closing() and self._answer is None
+        return self._transport is not None and self._done is None and not self._transport.is_closing()
 
-    async def ask(self, method: str, raw: bytes, ceiling: int, seconds: float) -> OutboundReply:
-        """Send a request and return the answer, at most `ceiling` bytes of its body, within `seconds`.
+    def begin(self, method: str, raw: bytes, ceiling: int, seconds: float, done: Done) -> None:
+        """Send a request on a connection that is `usable`; `done` is called once, later.
 
-        Raises PeerGone, MalformedReply, TimeoutError. Whoever is cancelled takes the connection along.
+        It gets the answer, with at most `ceiling` bytes of its body, or PeerGone, MalformedReply, or
+        TimeoutError after `seconds`. By then the connection is in its pool again, or aborted.
         """
         assert self._transport is not None
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[OutboundReply] = loop.create_future()
-        self._answer = answer
-        self._parser = ReplyParser(method, ceiling)
-        timer = loop.call_later(seconds, self._late)
+        self._done, self._method, self._ceiling = done, method, ceiling
+        until = self._until = self._loop.time() + seconds
+        # One timer serves request after request: it looks when it rings whether the time of one is over.
+        if self._timer is None or self._timer.when() > until:
+            self._ring_at(until)
         self._transport.write(raw)
+
+    async def ask(self, method: str, raw: bytes, ceiling: int, seconds: float) -> OutboundReply:
+        """Like `begin`, for one who waits. Whoever is cancelled takes the connection along."""
+        answer: asyncio.Future[OutboundReply] = self._loop.create_future()
+
+        def done(result: OutboundReply | Exception) -> None:
+            if answer.done():
+                return
+            if isinstance(result, Exception):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)
+
+        self.begin(method, raw, ceiling, seconds, done)
         try:
             return await answer
-        finally:
-            timer.cancel()
-            self._answer = None
-            if not self._keeps():
-                self.abort()
+        except asyncio.CancelledError:
+            if self._done is done:  # else the answer has come and another request may be on its way
+                self.break_off()
+            raise
+
+    def break_off(self) -> None:
+        """Forget the request and close; its `done` is not called."""
+        self._done = None
+        self.abort()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close at once; a request on its way ends with PeerGone, or in the middle."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -80,39 +132,63 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        answer = self._answer
-        if answer is None or answer.done() or self._parser is None:
+        if self._done is None:
             self.abort()  # nobody asked: what it says cannot be told from an answer to the next request
             return
+        parser = self._parser
+        if parser is None:
+            if len(data) <= MAX_WHOLE and self._method != "HEAD":
+                reply = read_whole(data, self._ceiling)
+                if reply is not None:
+                    self._finish(reply, keep=True)
+                    return
+            parser = self._parser = ReplyParser(self._method, self._ceiling)
         try:
-            reply = self._parser.feed(data)
+            reply = parser.feed(data)
         except MalformedReply as error:
-            answer.set_exception(error)
+            self._finish(error, keep=False)
             return
-        self.used = True
         if reply is not None:
-            answer.set_result(reply)
+            self._finish(reply, keep=parser.keep)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._transport = None
-        answer, parser = self._answer, self._parser
-        if answer is None or answer.done() or parser is None:
+        self.abort()
+        self._pool.lost(self)
+        if self._done is None:
             return
-        if not parser.begun:
-            answer.set_exception(PeerGone("the connection was closed without a word"))
+        parser = self._parser
+        if parser is None or not parser.begun:
+            self._finish(PeerGone("the connection was closed without a word"), keep=False)
             return
         try:
-            answer.set_result(parser.end())
+            self._finish(parser.end(), keep=False)
         except MalformedReply as error:
-            answer.set_exception(error)
+            self._finish(error, keep=False)
 
-    def _late(self) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(TimeoutError())
+    def _finish(self, result: OutboundReply | Exception, *, keep: bool) -> None:
+        done, self._done, self._parser = self._done, None, None
+        if keep:
+            self._pool.give_back(self)
+        else:
+            self.abort()
+        if done is not None:
+            done(result)
 
-    def _keeps(self) -> bool:
-        return self._parser is not None and self._parser.keep
+    def _ring_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._done is None:
+            return
+        if self._loop.time() < self._until:
+            self._ring_at(self._until)
+        else:
+            self._finish(TimeoutError(), keep=False)
 
 
 class Pool:
@@ -122,17 +198,18 @@ class Pool:
         """`tls` verifies servers, None for the system's authorities; unused connections are kept so long."""
         self._connect, self._tls, self._keep = connect, tls, keep_seconds
         self._idle: dict[Origin, list[Connection]] = {}
-        self._busy: set[Connection] = set()
+        self._open: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
     def take(self, origin: Origin) -> Connection | None:
         """Return a kept connection that still seems to be open."""
         idle = self._idle.get(origin)
-        now = asyncio.get_running_loop().time()
+        if not idle:
+            return None
+        oldest = asyncio.get_running_loop().time() - self._keep
         while idle:
             found = idle.pop()
-            if found.usable and now - found.idle_since <= self._keep:
-                self._busy.add(found)
+            if found.idle_since >= oldest and found.usable:
                 return found
             found.abort()
         return None
@@ -142,26 +219,28 @@ class Pool:
         loop = asyncio.get_running_loop()
         raw = await self._connect(origin)
         try:
+            made = Connection(self, origin)
             if origin.tls:
                 context = self._tls = self._tls or ssl.create_default_context()
                 name = origin.host.removesuffix(".")
-                _, made = await loop.create_connection(
-                    Connection, sock=raw, ssl=context, server_hostname=name
-                )
+                await loop.create_connection(lambda: made, sock=raw, ssl=context, server_hostname=name)
             else:
-                _, made = await loop.create_connection(Connection, sock=raw)
+                await loop.create_connection(lambda: made, sock=raw)
         except BaseException:  # whoever gives up, the socket is still ours
             raw.close()
             raise
-        self._busy.add(made)
+        if not made.usable:
+            raise PeerGone("the connection was closed at once")
+        self._open.add(made)
         return made
 
-    def give_back(self, connection: Connection, origin: Origin) -> None:
+    def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next request, if it can carry one."""
-        self._busy.discard(connection)
         if not connection.usable:
             return
-        idle = self._idle.setdefault(origin, [])
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            idle = self._idle[connection.origin] = []
         if len(idle) >= MAX_IDLE:
             connection.abort()
             return
@@ -171,12 +250,16 @@ class Pool:
         if self._sweeping is None:
             self._sweeping = loop.call_later(self._keep, self._sweep)
 
+    def lost(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
+        self._open.discard(connection)
+
     def close(self) -> None:
         """Close every connection; the pool may be used again."""
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
-        for connection in (*self._busy, *(each for idle in self._idle.values() for each in idle)):
+        for connection in tuple(self._open):
             connection.abort()
         self._idle.clear()
 

@@ -26,6 +26,9 @@ MAX_INTERIM: Final = 8
 MAX_LINE: Final = 8 * 1024
 """Bytes of a line between chunks: a size with extensions, which nobody uses, or a trailer."""
 
+MAX_WHOLE: Final = 512
+"""Bytes of an answer that is remembered as a whole: a webhook's receiver says the same again and again."""
+
 SWITCHING: Final = 101
 NO_BODY: Final = frozenset({204, 304})
 
@@ -223,6 +226,21 @@ class ReplyParser:
         truncated = len(self._body) > self._ceiling
         self.keep = complete and head.keep and self._at == len(self._data)
         return OutboundReply(head.status, head.headers, bytes(self._body[: self._ceiling]), truncated)
+
+
+@lru_cache(maxsize=256)
+def read_whole(data: bytes, ceiling: int) -> OutboundReply | None:
+    """Return the answer to anything but HEAD that `data` is from beginning to end.
+
+    None when it is not, or when the connection cannot carry another request afterwards: then a parser of its
+    own tells more.
+    """
+    parser = ReplyParser("", ceiling)
+    try:
+        reply = parser.feed(data)
+    except MalformedReply:
+        return None
+    return reply if parser.keep else None
 
 
 _NO_HEAD: Final = _Head(0, {}, None, chunked=False, keep=False)

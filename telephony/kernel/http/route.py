@@ -37,6 +37,17 @@ class Role(StrEnum):
     READ_ONLY = "read-only"  # sees
 
 
+class UserToken(Struct, frozen=True, gc=False):
+    """What a user's token says, proven and in force."""
+
+    user: str
+    """The user's raw id."""
+    scopes: tuple[str, ...]
+    issued: int
+    """Seconds since the epoch, UTC."""
+    expires: int
+
+
 # Structs, because each request makes some: a frozen dataclass takes ten times as long to make.
 class Request(Struct, Generic[B], frozen=True, gc=False):
     """A request that passed every check: authenticated, of a known version, with a decoded body."""
@@ -61,6 +72,12 @@ class Request(Struct, Generic[B], frozen=True, gc=False):
     """USER routes: whose token it is, as a raw id."""
     role: Role | None = None
     """ADMIN routes: what the key may do."""
+    key: bytes = b""
+    """ADMIN routes: the key's id."""
+    address: str = ""
+    """Where the connection comes from; empty on a unix socket."""
+    token: UserToken | None = None
+    """USER routes: what the token says."""
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -74,6 +91,24 @@ class Reply(Struct, frozen=True, gc=False):
 
 
 Handler = Callable[[Request[Any]], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query parameter of an operation of ours: what the OpenAPI document says of it."""
+
+    name: str
+    meaning: str = ""
+    kind: Any = str
+    """str, int or bool, or one of these with `msgspec.Meta`."""
+    required: bool = False
+
+
+PAGING: Final = (
+    Query("top", "Items a page; at most 1000.", int),
+    Query("continuation", "Where the page begins, from the `nextLink` before."),
+)
+"""The parameters of a list in pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +132,21 @@ class Route:
     """One line for the reference."""
     roles: tuple[Role, ...] = ()
     """ADMIN routes: the roles that may; empty: GET for all, the rest for owner and operator."""
+    reply: Any = None
+    """The type of the answer's body for the OpenAPI document; None: an answer without one."""
+    reply_status: int = 200
+    """The status of an answer that is no error; 204 when there is no body."""
+    query: tuple[Query, ...] = ()
+    """The query parameters it knows, for the OpenAPI document."""
+    scopes: tuple[str, ...] = ()
+    """USER routes: the scopes of which a token needs one; empty: any token will do."""
+    unsupported: str = ""
+    """ACS operations that are known and always refused: why, and what to do instead."""
+    audited: bool = True
+    """ADMIN routes: leaves a record; False only for what changes nothing though it is no GET."""
+
+    def allowed(self) -> tuple[Role, ...]:
+        """Return the roles that may call an ADMIN route; the owner always may."""
+        if self.roles:
+            return self.roles if Role.OWNER in self.roles else (Role.OWNER, *self.roles)
+        return tuple(Role) if self.method == "GET" else (Role.OWNER, Role.OPERATOR)

@@ -57,6 +57,7 @@ interactions: Final = Table(
     Column("peer", String(32), nullable=False),  # the other party
     Column("carrier", String(64)),
     Column("node", Identifier),  # who works on it; NULL when nobody has to
+    Column("rank", Integer, nullable=False),  # of what waits, the lower goes first, then the older
     Column("due", Microseconds),  # when it has to be looked at again
     Column("created", Microseconds, nullable=False),
     Column("updated", Microseconds, nullable=False),
@@ -73,6 +74,7 @@ Index(
     "interactions_node",
     interactions.c.node,
     interactions.c.carrier,
+    interactions.c.rank,
     interactions.c.id,
     sqlite_where=interactions.c.node.is_not(None),
     postgresql_where=interactions.c.node.is_not(None),

@@ -9,7 +9,7 @@ from carriers.simulated.account import Account, Act, Decision, address_of
 from carriers.simulated.catalogue import EVERY, PROFILES
 from sms.smpp.constants import CommandStatus
 from sms.smpp.pdu import SubmitSm
-from sms.text import decode, sar, segment
+from sms.text import Envelope, decode, sar, segment
 from telephony.kernel.clock import MINUTE
 from tests.support.clock import START
 
@@ -247,3 +247,48 @@ def test_a_long_text_in_parts_by_parameters_is_echoed_whole() -> None:
     second = message(107, b"world", tlvs=sar.write(9, 2, 2))
     assert [each.kind for each in submit(carrier, second).after] == ["receipt"]
     assert submit(carrier, first).after[1].pdu.short_message == b"echo: Hello, world"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"schedule_delivery_time": "tomorrow"}, CommandStatus.ESME_RINVSCHED),
+        ({"validity_period": "26010112000000+"}, CommandStatus.ESME_RINVEXPIRY),
+        ({"validity_period": "251231235959000+"}, CommandStatus.ESME_RINVEXPIRY),  # over already
+        (
+            {"schedule_delivery_time": "000000010000000R", "validity_period": "000000003000000R"},
+            CommandStatus.ESME_RINVEXPIRY,
+        ),
+    ],
+)
+def test_times_that_are_none_are_refused(fields: dict[str, str], status: int) -> None:
+    assert submit(account(), message(100, **fields)) == Decision(status)
+
+
+@pytest.mark.parametrize("when", ["000000000030000R", "260101000030000+"])
+def test_a_planned_message_is_delivered_and_answered_when_it_is_time(when: str) -> None:
+    decision = submit(account(), message(107, schedule_delivery_time=when))
+    assert (decision.status, decision.before, decision.after) == (0, (), ())
+    assert [(late, delivery.kind) for late, delivery in decision.late] == [(30.0, "receipt"), (30.0, "mo")]
+
+
+def test_what_is_not_delivered_while_it_is_valid_expires_then() -> None:
+    slow = submit(account(), message(105, validity_period="000000000130000R"))
+    assert [(late, delivery.note) for late, delivery in slow.late] == [(90.0, "EXPIRED")]
+    for valid in ("000000000200000R", "000000000201000R"):  # it takes two minutes
+        decision = submit(account(), message(105, validity_period=valid))
+        assert [(late, delivery.note) for late, delivery in decision.late] == [(120.0, "DELIVRD")]
+    assert stats(submit(account(), message(100, validity_period="000000000001000R"))) == ["DELIVRD"]
+
+
+def test_a_handset_sends_octets_behind_headers_whatever_the_profile_says_of_texts() -> None:
+    source, destination = address_of("+12065550199"), address_of("+14255550123")
+    envelope = Envelope(header=bytes.fromhex("0605040b8423f0"), data_coding=0xF5)
+    for profile in PROFILES:
+        if PROFILES[profile].parts_reversed or PROFILES[profile].texts > 1:
+            continue
+        sent = account(profile).from_handset(bytes(200), source, destination, envelope)
+        decoded = [decode(one.pdu.short_message, one.pdu.data_coding, True) for one in sent]
+        assert [one.pdu.data_coding for one in sent] == [0xF5, 0xF5]
+        assert b"".join(one.body for one in decoded) == bytes(200)
+        assert {one.header.elements[1] for one in decoded} == {(5, bytes.fromhex("0b8423f0"))}

@@ -52,6 +52,20 @@ async def test_an_inbound_text_is_delivered_to_the_bind(control: tuple[Smsc, str
         assert (stats["total"]["texts"], stats["total"]["answered"], stats["total"]["binds"]) == (1, 1, 1)
 
 
+async def test_inbound_octets_are_delivered_to_the_bind(control: tuple[Smsc, str]) -> None:
+    smsc, url = control
+    octets = {"from": "+12065550199", "to": "+14255550123", "data": "AQL/", "udh": "BgUEC4Qj8A=="}
+    async with bound(smsc.port) as esme:
+        assert (await ask("POST", f"{url}/inbound", json=octets | {"dataCoding": 245}))[0] == 202
+        delivery = await esme.delivery()
+        assert (delivery.data_coding, delivery.esm_class) == (245, 0x40)
+        assert delivery.short_message == bytes.fromhex("0605040b8423f0") + b"\1\2\xff"
+        assert (await ask("POST", f"{url}/inbound", json=octets | {"udh": ""}))[0] == 202
+        delivery = await esme.delivery()
+        assert (delivery.data_coding, delivery.esm_class, delivery.short_message) == (4, 0, b"\1\2\xff")
+        await esme.settled()
+
+
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
@@ -61,6 +75,10 @@ async def test_an_inbound_text_is_delivered_to_the_bind(control: tuple[Smsc, str
         (TEXT | {"to": "+1\n2"}, 400, "`$.to`"),
         (TEXT | {"account": "nobody"}, 404, "no account 'nobody'"),
         (TEXT | {"text": "a" * 153 * 256}, 400, "longer than 255 parts"),
+        (TEXT | {"data": "AQ=="}, 400, "exclude each other"),
+        (TEXT | {"text": "", "data": "nonsense"}, 400, "`$.data`"),
+        (TEXT | {"text": "", "data": "AQ==", "udh": "BQ=="}, 400, "not well-formed"),
+        (TEXT | {"text": "", "data": "AQ==", "dataCoding": 256}, 400, "`$.dataCoding`"),
     ],
 )
 async def test_a_wrong_text_is_refused_by_name(

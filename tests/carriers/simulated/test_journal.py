@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from carriers.simulated.journal import Entry, Journal, describe, digest_of, read
+from carriers.simulated.journal import Entry, Journal, asked_of, describe, digest_of, read
+from sms.smpp.pdu import SubmitSm
 from sms.text import segment
 
 pytestmark = pytest.mark.wire
@@ -13,6 +14,7 @@ ENTRIES = [
     Entry(1, "bound", "tandem", note="transceiver"),
     Entry(2, "submit", "tandem", "1f", 'Ünï\n"', "12065550100", digest=digest_of(b"hi"), head="6869"),
     Entry(3, "refused", "tandem", status=0x58, reference=7, total=3, number=2),
+    Entry(4, "submit", "tandem", "20", asked={"validity_period": "000000001000000R", "priority_flag": 3}),
 ]
 
 
@@ -47,7 +49,7 @@ def test_an_unfinished_last_line_is_left_out(tmp_path: Path) -> None:
         journal.add(entry)
     journal.close()
     path.write_bytes(path.read_bytes()[:-5])
-    assert list(read(path)) == ENTRIES[:2]
+    assert list(read(path)) == ENTRIES[:-1]
 
 
 def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
@@ -61,3 +63,25 @@ def test_a_body_is_described_without_its_header() -> None:
     _, second = segment("a" * 161, 200)
     assert describe(second.payload, 0, True) == (digest_of(b"a" * 8), "61" * 8, 0, 200, 2, 2)
     assert describe(b"\x02\x70\x00hi", 4, True) == (digest_of(b"hi"), "6869", 4, None, 1, 1)
+
+
+def test_what_a_message_says_beyond_a_text_is_written_down() -> None:
+    assert asked_of(SubmitSm(short_message=b"hi")) is None
+    long = segment("a" * 161, 200)[0]
+    assert asked_of(SubmitSm(esm_class=0x40, short_message=long.payload)) is None
+    header = bytes.fromhex("0605040b8423f0")
+    push = SubmitSm(
+        esm_class=0x40,
+        protocol_id=127,
+        priority_flag=3,
+        schedule_delivery_time="000000010000000R",
+        validity_period="000000020000000R",
+        short_message=header + b"hi",
+    )
+    assert asked_of(push) == {
+        "validity_period": "000000020000000R",
+        "schedule_delivery_time": "000000010000000R",
+        "priority_flag": 3,
+        "protocol_id": 127,
+        "header": header.hex(),
+    }

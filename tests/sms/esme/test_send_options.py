@@ -48,7 +48,7 @@ async def test_a_scheduled_message_waits_for_its_time(store: Store) -> None:
     assert await waiting(on) == []
     on.clock.advance(3601)
     now = on.clock.now()
-    assert await store.write(ReleaseHeld(on.node, now, now + HOUR)) == {CARRIER: 1}
+    assert await store.write(ReleaseHeld(on.node, now, 3600)) == {CARRIER: 1}
     assert [text for text, _, _ in await waiting(on)] == ["Hello"]
 
 

@@ -135,7 +135,6 @@ async def test_who_is_not_let_in(sqlite_store: Store) -> None:
         ({"source_addr": ""}, CommandStatus.ESME_RINVSRCADR),
         ({"destination_addr": "12"}, CommandStatus.ESME_RINVDSTADR),
         ({"short_message": b""}, CommandStatus.ESME_RINVMSGLEN),
-        ({"data_coding": 4}, CommandStatus.ESME_RSUBMITFAIL),
         ({"esm_class": 0x04}, CommandStatus.ESME_RINVESMCLASS),
         ({"registered_delivery": 3}, CommandStatus.ESME_RINVREGDLVFLG),
         ({"replace_if_present_flag": 1}, CommandStatus.ESME_RINVREPFLAG),

@@ -37,21 +37,21 @@ def test_numbers_come_in_every_usual_form() -> None:
 
 
 def test_the_text_is_read_by_its_alphabet() -> None:
-    assert asked("Grüße".encode("utf-16-be"), data_coding=8).text == "Grüße"
-    assert asked(b"Gr\x7e\x1ee", data_coding=0).text == "Grüße"
+    assert asked("Grüße".encode("utf-16-be"), data_coding=8).body == "Grüße"
+    assert asked(b"Gr\x7e\x1ee", data_coding=0).body == "Grüße"
     latin = AccountSettings(data_coding_default="latin1")
-    assert asked("Grüße".encode("latin-1"), latin).text == "Grüße"
+    assert asked("Grüße".encode("latin-1"), latin).body == "Grüße"
 
 
 def test_a_long_text_may_stand_in_message_payload() -> None:
     long = b"x" * 400
     found = asked(b"", tlvs=((int(Tag.MESSAGE_PAYLOAD), long),))
-    assert (found.text, found.concat) == ("x" * 400, None)
+    assert (found.body, found.concat) == ("x" * 400, None)
 
 
 def test_parts_are_known_by_header_and_by_parameters() -> None:
     by_header = asked(b"\x05\x00\x03\x07\x02\x01Hi", esm_class=UDHI)
-    assert (by_header.text, by_header.concat) == ("Hi", Concat(7, 2, 1))
+    assert (by_header.body, by_header.concat) == ("Hi", Concat(7, 2, 1))
     sar = ((int(Tag.SAR_MSG_REF_NUM), b"\x01\x2c"), (int(Tag.SAR_TOTAL_SEGMENTS), b"\2"))
     by_parameters = asked(b"Hi", tlvs=(*sar, (int(Tag.SAR_SEGMENT_SEQNUM), b"\2")))
     assert by_parameters.concat is not None
@@ -67,7 +67,7 @@ def test_a_part_leaves_as_it_came(header: bytes) -> None:
         InteractionId(new_id(START)),
         NUMBER,
         PEER,
-        found.text,
+        found.body,
         START,
         0,
         concat=found.concat,
@@ -137,4 +137,4 @@ def test_any_submit_sm_is_a_submission_or_refused(pdu: SubmitSm) -> None:
     except Refused as error:
         event(f"refused with {error.command_status}")
     else:
-        assert found.text
+        assert found.body

@@ -64,7 +64,8 @@ async def running(sqlite_store: Store, tmp_path: Path) -> AsyncIterator[Running]
         ended=on.ended,
     )
     (tmp_path / "house").mkdir()
-    async with house([*sms_api.routes(on.sender(), clock), *api.routes(verbs)], tmp_path / "house") as made:
+    routes = [*sms_api.routes(on.sender(), clock, on.settings), *api.routes(verbs)]
+    async with house(routes, tmp_path / "house") as made:
         on.resource = made.one.id
         await sqlite_store.write(AcquireNumber(OwnedNumber(made.one.id, MINE, CARRIER), 1))
         await sqlite_store.write(AcquireNumber(OwnedNumber(made.other.id, OTHERS, CARRIER), 1))

@@ -13,7 +13,7 @@ from sms.smpp.constants import CommandStatus
 from sms.smpp.errors import LinkFull
 from sms.smpp.gate import Account, Gate
 from sms.smpp.link import Link
-from sms.smpp.pdu import DeliverSm, SubmitSm, SubmitSmResp, Unbind
+from sms.smpp.pdu import DeliverSm, Pdu, SubmitSm, SubmitSmResp, Unbind
 from sms.smpp.reception import Answer, Reception
 from sms.smpp.server import ServerSettings, SmppServer
 from telephony.kernel.secret import Secret
@@ -48,6 +48,13 @@ class Plane:
         self._changed.set()
         if self.answers:
             answer(0, f"{len(self.submitted_)}")
+
+    def enquired(self, account: str, pdu: Pdu, answer: Answer) -> None:
+        self._note("enquired", account, pdu)
+        answer(CommandStatus.ESME_RINVMSGID)
+
+    def left(self, account: str) -> None:
+        self._note("left", account)
 
     def may_deliver(self, account: str) -> None:
         self._note("may_deliver", account)
@@ -194,8 +201,8 @@ async def test_messages_go_to_the_bind_with_most_room_and_answers_come_back(hous
         assert all(isinstance(frame.pdu, DeliverSm) for frame in came)
     house.plane.events.clear()
     peers[0].writer.transport.abort()
-    await house.plane.until(lambda: len(house.plane.events) >= 2)
-    assert [event[0] for event in house.plane.events] == ["lost", "lost"]
+    await house.plane.until(lambda: len(house.plane.events) >= 3)
+    assert [event[0] for event in house.plane.events] == ["lost", "lost", "left"]
     with pytest.raises(LinkFull):
         house.reception.deliver("nobody", DELIVER, 5)
 

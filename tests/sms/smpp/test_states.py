@@ -56,7 +56,8 @@ def test_an_smsc_takes_messages_from_transmitters_and_transceivers_only(state: B
     for command in (CommandId.SUBMIT_SM, CommandId.QUERY_SM, CommandId.CANCEL_SM, CommandId.REPLACE_SM):
         assert (command in takes(Role.SMSC, state)) is sends
         assert (command in may_send(Role.ESME, state)) is sends
-    assert CommandId.DELIVER_SM not in takes(Role.SMSC, state)
+    assert (CommandId.DELIVER_SM in takes(Role.SMSC, state)) is sends  # a carrier's, as from SMSC to SMSC
+    assert CommandId.DELIVER_SM not in may_send(Role.ESME, state)
 
 
 @pytest.mark.parametrize("state", BindState)

@@ -46,7 +46,7 @@ async def _at(store: Store, hour: int) -> Plane:
 async def _release(on: Plane, node: NodeId | None = None) -> dict[str, int]:
     now = on.clock.now()
     return await on.store.write(
-        ReleaseHeld(node or on.node, now, now + on.settings.validity_seconds * SECOND)
+        ReleaseHeld(node or on.node, now, on.settings.validity_seconds)
     )
 
 

@@ -1,22 +1,31 @@
 """Long inbound texts: their parts are kept, joined, and delivered as far as they came."""
 
+import asyncio
 import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
+from sqlalchemy import text as sql
 
 from sms.message import from_wire_id
-from sms.reassembly import GAP, ReassemblySettings
+from sms.optouts.store import lock_to_change
+from sms.reassembly import GAP, PartKey, ReassemblySettings
 from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, Tag
 from sms.smpp.pdu import DeliverSm
 from sms.store.inbound import SweepParts
+from sms.store.inbound_parts import lock_senders
 from sms.store.inbound_tables import inbound_parts
 from sms.store.queries import MessageView, Search
 from telephony.kernel.clock import DAY
 from telephony.kernel.ids import SubscriptionId, new_id
 from telephony.kernel.store import Store
-from tests.support.sms import FakeLink, Plane, Subscribers, Wanting, plane, text
+from telephony.kernel.store.leases import RegisterNode
+from tests.support import stores
+from tests.support.sms import CARRIER, NUMBER, PEER, FakeLink, Plane, Subscribers, Wanting, plane, text
 
 pytestmark = pytest.mark.wire
 
@@ -196,3 +205,73 @@ async def test_a_word_in_a_joined_text_counts_as_in_a_whole_one(store: Store) ->
     on = await plane(store)
     await deliver(on, part(2, 2, body="OP"), part(1, 2, body="ST"))
     assert len(on.replies) == 1
+
+
+# Several gateways on PostgreSQL
+
+OURS = PartKey(CARRIER, NUMBER, PEER, "udh8", 7, 3)
+OTHERS = PartKey(CARRIER, NUMBER, "+12065550102", "udh8", 7, 3)
+
+
+@contextmanager
+def another_gateway_holds(on: Plane, take: Callable[[Connection], None]) -> Iterator[None]:
+    """Let another transaction hold what `take` takes."""
+    with on.store.engine.connect() as tx, tx.begin():
+        take(tx)
+        yield
+
+
+async def somebody_waits(on: Plane) -> None:
+    """Wait until a transaction waits for an advisory lock."""
+    waits = sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    async with asyncio.timeout(10):
+        while not await on.store.read(lambda tx: tx.execute(waits).scalar_one()):
+            pass
+
+
+@pytest.mark.parametrize(
+    "take",
+    [lock_to_change, lambda tx: lock_senders(tx, [OTHERS])],
+    ids=["opt-outs", "another sender's parts"],
+)
+async def test_parts_wait_for_nothing_but_their_own_senders(
+    postgresql_store: Store, take: Callable[[Connection], None]
+) -> None:
+    on = await plane(postgresql_store)
+    with another_gateway_holds(on, take):
+        assert await asyncio.wait_for(deliver(on, part(2), part(3), part(1)), 10) == [OK] * 3
+        assert await texts(on) == ["".join(WORDS)]
+
+
+async def test_parts_wait_for_those_of_their_sender_that_another_gateway_keeps(
+    postgresql_store: Store,
+) -> None:
+    on = await plane(postgresql_store)
+    with another_gateway_holds(on, lambda tx: lock_senders(tx, [OURS])):
+        ours = asyncio.create_task(deliver(on, part(1)))
+        await somebody_waits(on)
+        assert await rows(on) == 0
+    assert await ours == [OK]
+    assert await rows(on) == 1
+
+
+async def test_the_parts_of_two_gateways_at_once_are_one_text(postgresql_url: str) -> None:
+    with stores.started(postgresql_url) as one, stores.started(postgresql_url) as two:
+        on = await plane(one)
+        other = replace(on, store=two, node=await two.write(RegisterNode("other")))
+        for reference in range(20):
+            pdus = [part(number, 3, reference) for number in (1, 2, 3)]
+            await asyncio.gather(
+                deliver(on, *pdus[::2], together=True), deliver(other, pdus[1], together=True)
+            )
+        assert await texts(on) == ["".join(WORDS)] * 20
+
+
+async def test_the_sweep_leaves_alone_what_another_gateway_keeps_parts_of(postgresql_store: Store) -> None:
+    on = await plane(postgresql_store)
+    await deliver(on, part(1), part(1, source_addr=OTHERS.peer[1:]))
+    on.clock.advance(601)
+    with another_gateway_holds(on, lambda tx: lock_senders(tx, [OURS])):
+        assert await sweep(on) == 1
+    assert await sweep(on) == 1
+    assert len(await texts(on)) == 2

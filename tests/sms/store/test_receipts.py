@@ -1,6 +1,7 @@
 """What receipts make of messages."""
 
 import asyncio
+from dataclasses import replace
 from itertools import permutations
 
 import msgspec
@@ -9,12 +10,16 @@ from sqlalchemy import func, select
 
 from sms.message import Outbound
 from sms.receipts import Receipt, ReceiptState
-from sms.store.receipts import CarrierReceipt, RecordReceipts
-from sms.store.submit import ClaimMessages, RecordOutcomes, Submitted
+from sms.smpp.constants import CommandStatus
+from sms.states import MessageEvent
+from sms.store.life import RequeueMessage
+from sms.store.receipts import EARLY_BY, CarrierReceipt, RecordReceipts
+from sms.store.submit import ClaimMessages, Ended, RecordOutcomes, Submitted
 from sms.store.tables import early_receipts
+from telephony.kernel.clock import SECOND
 from telephony.kernel.ids import SubscriptionId, new_id
 from telephony.kernel.store import Store
-from tests.support.sms import CARRIER, Plane, Subscribers, Wanting, plane
+from tests.support.sms import CARRIER, FakeLink, Plane, Subscribers, Wanting, plane
 
 pytestmark = pytest.mark.wire
 
@@ -224,6 +229,88 @@ async def test_an_id_used_again_belongs_to_the_newest_part(store: Store) -> None
         await store.write(RecordOutcomes(on.finisher(), [taken]))
     await _record(on, _receipt(on, "same"))
     assert (await on.state(old), await on.state(new)) == ("submitted", "delivered")
+
+
+async def test_an_answer_to_the_old_sending_is_no_part_of_the_new_one(store: Store) -> None:
+    """Two parts were on the wire when the first was refused; the second is answered after a requeue."""
+    on = await plane(store)
+    (message,) = await on.accept("x" * 300)
+    key = (message.resource, message.id)
+    now = on.clock.now()
+    await store.write(ClaimMessages(on.node, now, [key]))
+    refused = Ended(key, MessageEvent.REFUSE, now, "link:one", "refused")
+    await store.write(RecordOutcomes(on.finisher(), [refused]))
+    await store.write(RequeueMessage(on.node, *key, now, 3600, "admin"))
+    late = Submitted(key, 2, 2, CARRIER, "one", "old", now, False, 3600, late=True)
+    await store.write(RecordOutcomes(on.finisher(), [late]))
+    assert (await on.view(message)).parts == ()
+    await store.write(ClaimMessages(on.node, now, [key]))
+    await store.write(RecordOutcomes(on.finisher(), [replace(late, remote_id="older")]))
+    taken = [Submitted(key, part, 2, CARRIER, "one", f"new-{part}", now, part == 2, 3600) for part in (1, 2)]
+    await store.write(RecordOutcomes(on.finisher(), taken))
+    await _record(on, _receipt(on, "old", "failed"), _receipt(on, "older", "failed"))
+    assert await on.state(message) == "submitted"
+    await _record(on, _receipt(on, "new-1"), _receipt(on, "new-2"))
+    view = await on.view(message)
+    assert view.message.state == "delivered"
+    assert [part.state for part in view.parts] == ["delivered", "delivered"]
+    assert [entry.data for entry in view.timeline if (entry.data or {}).get("late")] == [
+        {"part": 2, "carrier": CARRIER, "remote_id": spelled, "late": True} for spelled in ("old", "older")
+    ]
+
+
+async def test_an_answer_that_comes_after_the_end_is_a_part_of_it(store: Store) -> None:
+    on = await plane(store)
+    (message,) = await on.accept("x" * 300)
+    key = (message.resource, message.id)
+    now = on.clock.now()
+    await store.write(ClaimMessages(on.node, now, [key]))
+    refused = Ended(key, MessageEvent.REFUSE, now, "link:one", "refused")
+    late = Submitted(key, 2, 2, CARRIER, "one", "old", now, False, 3600, late=True)
+    await store.write(RecordOutcomes(on.finisher(), [refused, late]))
+    await _record(on, _receipt(on, "old"))
+    view = await on.view(message)
+    assert view.message.state == "failed"
+    assert [(part.part, part.state) for part in view.parts] == [(2, "delivered")]
+
+
+async def test_a_requeue_while_an_old_part_is_on_the_wire_matches_only_what_it_sent_itself(
+    store: Store,
+) -> None:
+    on = await plane(store)
+    link = FakeLink()
+    dispatcher = await on.dispatching(link)
+    (message,) = await on.accept("x" * 300)
+    key = (message.resource, message.id)
+    dispatcher.offer([message])
+    await link.until_sent(2)
+    link.answer(int(CommandStatus.ESME_RINVDSTADR))
+    await dispatcher._outcomes.flush()
+    assert await on.state(message) == "failed"
+    _, anew = await store.write(RequeueMessage(on.node, *key, on.clock.now(), 3600, "admin"))
+    assert anew is not None
+    dispatcher.offer([anew])
+    await link.until_sent(4)
+    link.answer(0, "old-2")
+    link.answer(0, "new-1")
+    link.answer(0, "new-2")
+    await dispatcher.stop()
+    await _record(on, _receipt(on, "old-2", "failed"), _receipt(on, "new-1"), _receipt(on, "new-2"))
+    assert await on.state(message) == "delivered"
+
+
+async def test_a_receipt_of_long_ago_is_not_that_of_a_new_message_with_the_same_id(store: Store) -> None:
+    on = await plane(store)
+    await _record(on, _receipt(on, "again", "failed"))
+    on.clock.advance(EARLY_BY / SECOND + 1)
+    (message,) = await on.accept()
+    key = (message.resource, message.id)
+    await store.write(ClaimMessages(on.node, on.clock.now(), [key]))
+    taken = Submitted(key, 1, 1, CARRIER, "one", "again", on.clock.now(), True, 3600)
+    await store.write(RecordOutcomes(on.finisher(), [taken]))
+    assert await on.state(message) == "submitted"
+    await _record(on, _receipt(on, "again"))
+    assert await on.state(message) == "delivered"
 
 
 async def test_a_thousand_receipts_in_one_job(store: Store) -> None:

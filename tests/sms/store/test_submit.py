@@ -233,7 +233,7 @@ async def test_waiting_messages_come_in_pages_oldest_first(store: Store) -> None
     messages = await on.accept(count_=5)
     await on.accept(carrier="another")
     first = await store.read(Waiting(on.node, CARRIER, MessageState.ACCEPTED, 3))
-    rest = await store.read(Waiting(on.node, CARRIER, MessageState.ACCEPTED, 3, first[-1].id))
+    rest = await store.read(Waiting(on.node, CARRIER, MessageState.ACCEPTED, 3, first[-1]))
     assert [one.id for one in first + rest] == [one.id for one in messages]
     assert {one.expires for one in first} == {messages[0].expires}
     assert not first[0].doubt

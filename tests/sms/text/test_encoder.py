@@ -12,7 +12,9 @@ from carriers.model.text import Concatenation, Language, TextPolicy
 from sms.smpp.constants import Tag
 from sms.smpp.pdu import tlv
 from sms.text import (
+    BARE,
     Alphabet,
+    Envelope,
     InvalidHeader,
     InvalidText,
     Part,
@@ -258,22 +260,37 @@ def test_sar_parameters_that_do_not_add_up_say_nothing(tlvs: tuple[tuple[int, by
 def test_flash_is_marked_as_the_carrier_wants(
     policy: TextPolicy, text: str, data_coding: int, tlvs: tuple[tuple[int, bytes], ...]
 ) -> None:
-    (part,) = TextEncoder(policy).encode(text, flash=True).parts(1)
+    (part,) = TextEncoder(policy).encode(text, message_class=0).parts(1)
     assert (part.data_coding, part.tlvs) == (data_coding, tlvs)
     assert read([part]) == text
 
 
 def test_flash_by_class_is_in_septets_whatever_data_coding_0_means() -> None:
-    (part,) = TextEncoder(default="latin1").encode("@", flash=True).parts(1)
+    (part,) = TextEncoder(default="latin1").encode("@", message_class=0).parts(1)
     assert (part.data_coding, part.payload) == (0x10, b"\0")
-    (part,) = TextEncoder(TextPolicy(flash="subunit"), "latin1").encode("@", flash=True).parts(1)
+    (part,) = TextEncoder(TextPolicy(flash="subunit"), "latin1").encode("@", message_class=0).parts(1)
     assert (part.data_coding, part.payload) == (0, b"@")
 
 
 def test_every_part_of_a_long_flash_is_marked() -> None:
     policy = TextPolicy(flash="both", concatenation="sar")
-    for part in TextEncoder(policy).encode("a" * 300, flash=True).parts(1):
+    for part in TextEncoder(policy).encode("a" * 300, message_class=0).parts(1):
         assert (part.data_coding, len(part.tlvs), part.tlvs[-1]) == (0x10, 4, (0x0005, b"\x01"))
+
+
+@pytest.mark.parametrize(("message_class", "subunit"), [(0, 1), (1, 2), (2, 3), (3, 4)])
+def test_every_message_class_is_marked_as_the_carrier_wants(message_class: int, subunit: int) -> None:
+    (text,) = TextEncoder().encode("now", message_class=message_class).parts(1)
+    (octets,) = TextEncoder().binary(b"\1", message_class=message_class).parts(1)
+    assert (text.data_coding, octets.data_coding) == (0x10 + message_class, 0x14 + message_class)
+    by_subunit = TextEncoder(TextPolicy(flash="subunit"))
+    for encoded in (
+        by_subunit.encode("now", message_class=message_class),
+        by_subunit.binary(b"\1", message_class=message_class),
+    ):
+        (part,) = encoded.parts(1)
+        assert part.data_coding in (0, 4)
+        assert part.tlvs == ((0x0005, bytes((subunit,))),)
 
 
 # --- octets that are no text ---
@@ -286,7 +303,7 @@ def test_octets_go_under_data_coding_4_behind_the_callers_header() -> None:
     assert part == Part(1, 1, 4, True, PORTS + b"\x01\x02")
     (part,) = TextEncoder().binary(b"\x01" * 140).parts(9)
     assert part == Part(1, 1, 4, False, b"\x01" * 140)
-    (part,) = TextEncoder().binary(b"\x01", flash=True).parts(9)
+    (part,) = TextEncoder().binary(b"\x01", message_class=0).parts(9)
     assert part.data_coding == 0x14
 
 
@@ -338,7 +355,29 @@ def test_a_header_that_leaves_no_room_is_refused() -> None:
     TextEncoder().binary(b"x" * 200, header=bytes((131, 0x70, 129)) + bytes(129))
 
 
+def test_octets_go_under_the_data_coding_that_their_sender_names() -> None:
+    for part in TextEncoder().binary(b"\1" * 200, data_coding=0xF5).parts(1):
+        assert part.data_coding == 0xF5
+
+
+def test_an_envelope_says_how_a_text_or_octets_go() -> None:
+    encoder = TextEncoder()
+    flash = encoder.enclosed("\u201cnow\u201d", Envelope(message_class=0, look_alikes=True))
+    assert (flash.data_coding, flash.bodies) == (0x10, (b'"now"',))
+    octets = encoder.enclosed(b"\1", Envelope(header=PORTS, data_coding=0xF6))
+    assert octets.parts(1) == (Part(1, 1, 0xF6, True, PORTS + b"\1"),)
+    assert encoder.enclosed("now", BARE) == encoder.encode("now")
+    assert encoder.enclosed(b"\1", BARE) == encoder.binary(b"\1")
+
+
 # --- look-alikes ---
+
+
+def test_look_alikes_are_used_for_one_text_whatever_the_policy_is() -> None:
+    text = "\u201cHello\u201d"
+    assert TextEncoder().encode(text).alphabet is Alphabet.UCS2
+    asked = TextEncoder().encode(text, look_alikes=True)
+    assert (asked.alphabet, asked.bodies) == (Alphabet.GSM, (b'"Hello"',))
 
 
 def test_look_alikes_keep_a_text_in_the_default_alphabet_when_asked() -> None:
@@ -440,9 +479,9 @@ def test_whatever_the_policy_the_parts_fit_and_joined_are_the_text(
     text: str, carrier: tuple[TextEncoder, TextPolicy, Default], reference: int, flash: bool
 ) -> None:
     encoder, policy, default = carrier
-    encoded = encoder.encode(text, flash=flash)
+    encoded = encoder.encode(text, message_class=0 if flash else None)
     parts = encoded.parts(reference)
-    assert parts == encoder.encode(text, flash=flash).parts(reference)
+    assert parts == encoder.encode(text, message_class=0 if flash else None).parts(reference)
     assert read(parts, default) == text  # also part by part: no character, escape or surrogate pair is cut
     assert encoded.replaced == ()
     whole = policy.concatenation == "payload" and encoded.segments > 1
@@ -458,7 +497,9 @@ def test_whatever_the_policy_the_parts_fit_and_joined_are_the_text(
             assert (concat.total, concat.number) == (len(parts), number)
             assert concat.reference == reference % (65_536 if wide else 256)
             assert concat.sar == (policy.concatenation == "sar")
-    plain = TextEncoder(TextPolicy(concatenation=policy.concatenation), default).encode(text, flash=flash)
+    plain = TextEncoder(TextPolicy(concatenation=policy.concatenation), default).encode(
+        text, message_class=0 if flash else None
+    )
     assert encoded.segments <= plain.segments  # a wish never costs
 
 
@@ -507,7 +548,7 @@ def test_half_a_surrogate_pair_is_refused_under_every_policy(text: str) -> None:
         with pytest.raises(InvalidText):
             encoder.encode(text)
     with pytest.raises(InvalidText):
-        TextEncoder(TextPolicy(substitute=True)).encode(text, flash=True)
+        TextEncoder(TextPolicy(substitute=True)).encode(text, message_class=0)
 
 
 def test_more_parts_than_allowed_are_refused_under_every_policy() -> None:

@@ -77,3 +77,28 @@ def test_nothing_of_any_payload_is_lost(payload: bytes) -> None:
     if header.elements:
         again = b"".join(bytes((identifier, len(data))) + data for identifier, data in header.elements)
         assert bytes((len(again),)) + again == header.raw
+
+
+def test_ports_are_read_as_they_are_written() -> None:
+    raw = udh.port_header(2948, 9200)
+    assert raw == bytes.fromhex("0605040b8423f0")
+    assert udh.ports(udh.split(raw)[0]) == (2948, 9200)
+    assert udh.ports(udh.split(bytes.fromhex("040402f0e2"))[0]) == (0xF0, 0xE2)  # 8 bits each
+    assert udh.ports(udh.split(bytes.fromhex("0504030b8423"))[0]) is None  # of a wrong length
+    assert udh.ports(udh.NO_HEADER) is None
+
+
+def test_what_is_left_of_a_header_has_no_concatenation_and_no_tables() -> None:
+    ports = bytes.fromhex("05040b8423f0")
+    for others in ("0003010201", "080400010201", "240101", "0003010201250101"):
+        elements = bytes.fromhex(others) + ports
+        header, _ = udh.split(bytes((len(elements),)) + elements + b"rest")
+        assert udh.apart(header) == bytes((len(ports),)) + ports
+    header, _ = udh.split(bytes.fromhex("050003010201") + b"rest")
+    assert udh.apart(header) == b""
+    assert udh.apart(udh.NO_HEADER) == b""
+
+
+def test_a_header_that_is_not_well_formed_is_left_as_it_came() -> None:
+    header, body = udh.split(bytes.fromhex("03050401") + b"rest")
+    assert (udh.apart(header), body) == (bytes.fromhex("03050401"), b"rest")

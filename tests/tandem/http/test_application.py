@@ -13,7 +13,7 @@ import structlog
 
 from tandem.http import ServerLimits, Settings
 from telephony.kernel.http.limits import RequestLimits
-from telephony.kernel.http.route import MERGE_PATCH, Role
+from telephony.kernel.http.route import MERGE_PATCH, Role, UserToken
 from telephony.kernel.http.signature import DENIED, sign
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.log import _renderers
@@ -36,8 +36,8 @@ def toys() -> Toys:
 
 @pytest.fixture
 async def home(toys: Toys, tmp_path: Path) -> AsyncIterator[House]:
-    def users(resource: ResourceId, token: str) -> str | None:
-        return "8:acs:x_alice" if token == f"alice@{resource.hex()}" else None
+    async def users(resource: ResourceId, token: str) -> UserToken | None:
+        return UserToken("8:acs:x_alice", ("chat",), 0, 1) if token == f"alice@{resource.hex()}" else None
 
     async with house(toys.routes(), tmp_path, clock=ManualClock(), users=users) as home:
         yield home

@@ -388,7 +388,7 @@ async def test_draining_waits_for_what_is_on_the_wire_and_leaves_the_rest(store:
     crowd = Crowd()
     async with (
         Receiver(crowd.answer) as endpoint,
-        plane(store, settings=EventSettings(concurrency=2)) as node,
+        plane(store, settings=EventSettings(concurrency=2, delivered_hours=1)) as node,
     ):
         await node.subscribe(endpoint.url)
         await node.publish(*[event() for _ in range(5)])

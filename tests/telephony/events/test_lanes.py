@@ -41,7 +41,7 @@ def test_what_is_here_already_is_not_queued_twice() -> None:
     assert lane.add(delivery(1))
     assert not lane.add(delivery(1))
     lane.begin_reading()
-    assert lane.take_in([delivery(1), delivery(2)], limit=10, room=10, now=5) == 1
+    assert lane.take_in([delivery(1), delivery(2)], more=False, room=10, now=5) == 1
     assert ids(lane) == [1, 2]
 
 
@@ -52,28 +52,28 @@ def test_what_was_settled_while_the_store_was_read_is_not_taken_in_as_it_was_bef
     lane.queue.clear()
     lane.release(delivery(1).id)
     lane.look_again(50)  # it failed, and is due again
-    assert lane.take_in([delivery(1)], limit=10, room=10, now=5) == 0
+    assert lane.take_in([delivery(1)], more=False, room=10, now=5) == 0
     assert lane.next_due == 50
 
 
 def test_what_is_not_due_yet_says_when_to_look_again() -> None:
     lane = Lane(SUBSCRIPTION)
     lane.begin_reading()
-    assert lane.take_in([delivery(1, 1), delivery(2, 9)], limit=10, room=10, now=5) == 1
+    assert lane.take_in([delivery(1, 1), delivery(2, 9)], more=False, room=10, now=5) == 1
     assert lane.next_due == 9
 
 
 def test_a_full_page_means_that_there_may_be_more() -> None:
     lane = Lane(SUBSCRIPTION)
     lane.begin_reading()
-    lane.take_in([delivery(1), delivery(2)], limit=2, room=10, now=5)
+    lane.take_in([delivery(1), delivery(2)], more=True, room=10, now=5)
     assert lane.next_due == 5
 
 
 def test_what_finds_no_room_stays_in_the_store() -> None:
     lane = Lane(SUBSCRIPTION)
     lane.begin_reading()
-    assert lane.take_in([delivery(1), delivery(2, 3)], limit=10, room=1, now=5) == 1
+    assert lane.take_in([delivery(1), delivery(2, 3)], more=False, room=1, now=5) == 1
     assert lane.next_due == 3
 
 
@@ -81,7 +81,7 @@ def test_an_emptied_store_is_not_looked_at_again() -> None:
     lane = Lane(SUBSCRIPTION)
     lane.look_again(1)
     lane.begin_reading()
-    assert lane.take_in([], limit=10, room=10, now=5) == 0
+    assert lane.take_in([], more=False, room=10, now=5) == 0
     assert lane.next_due == NEVER
 
 

@@ -103,6 +103,30 @@ def test_the_character_nul_is_refused_at_its_place() -> None:
     assert refused.value.target == "smsRecipients[0].to"
 
 
+@pytest.mark.parametrize(
+    ("written", "character"),
+    [(r"x\ud800", 2), (r"\uDC00", 1), (r"a\ud83dz and more", 2), (r"\ud83d\ude00\ud83d", 2)],
+)
+def test_half_a_surrogate_pair_is_refused_at_its_place(written: str, character: int) -> None:
+    raw = f'{{"from": "+1", "smsRecipients": [{{"to": "{written}"}}]}}'.encode()
+    with pytest.raises(InvalidRequest) as refused:
+        DECODER.decode(JSON, None, raw)
+    assert refused.value.target == "smsRecipients[0].to"
+    assert refused.value.message == (f"smsRecipients[0].to: Character {character} is half a surrogate pair.")
+
+
+def test_half_a_surrogate_pair_in_a_name_is_refused_without_repeating_it() -> None:
+    with pytest.raises(InvalidRequest, match="half a surrogate pair") as refused:
+        DECODER.decode(JSON, None, rb'{"from": "+1", "\ud800": 1}')
+    assert refused.value.message.encode()
+
+
+def test_a_whole_surrogate_pair_is_a_character() -> None:
+    assert (
+        DECODER.decode(JSON, None, rb'{"from": "\ud83d\ude00", "smsRecipients": []}').sender == "\U0001f600"
+    )
+
+
 def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
     assert (
         decode({"from": "\\u00"[:5], "smsRecipients": [{"to": "\\u0000"}]}).sms_recipients[0].to == "\\u0000"

@@ -49,6 +49,7 @@ class Work:
             "direction": "outbound",
             "state": "accepted",
             "version": 1,
+            "rank": 0,
         }
         times = {"created": 1, "updated": 1, "own": "+14255550100", "peer": "+14255550123", "detail": b"{}"}
         tx.execute(

@@ -37,6 +37,7 @@ class Past:
             "direction": "outbound",
             "state": "x",
             "version": 1,
+            "rank": 0,
             "own": "a",
             "peer": "b",
             "detail": b"{}",

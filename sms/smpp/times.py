@@ -12,11 +12,28 @@ MONTH: Final = 30 * DAY
 YEAR: Final = 365 * DAY
 """Of relative times, which §7.1.1.2 leaves open."""
 
+MAX_RELATIVE: Final = 31 * DAY
+"""The longest relative time that needs no months, about whose length SMSCs may differ."""
+
 QUARTER: Final = 15 * MINUTE
 """The unit of the offset from UTC."""
 
 MAX_QUARTERS: Final = 48
 """§7.1.1.1."""
+
+
+def absolute_time(at: int) -> str:
+    """Return a moment (microseconds UTC, in this century) in whole seconds (§7.1.1.1)."""
+    return f"{datetime.fromtimestamp(at // SECOND, UTC):%y%m%d%H%M%S}000+"
+
+
+def relative_time(duration: int) -> str:
+    """Return a duration (microseconds) in whole seconds, at least one and at most MAX_RELATIVE (§7.1.1.2)."""
+    seconds = max(1, min(duration, MAX_RELATIVE) // SECOND)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"0000{days:02}{hours:02}{minutes:02}{seconds:02}000R"
 
 
 def parse_time(text: str, now: int) -> int | None:

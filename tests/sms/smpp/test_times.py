@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms.esme.times import parse_time
+from sms.smpp.times import MAX_RELATIVE, absolute_time, parse_time, relative_time
 from telephony.kernel.clock import DAY, HOUR, MINUTE, SECOND, from_iso
 from tests.support.clock import START
 
@@ -58,3 +58,23 @@ def test_what_is_no_time_is_none(text: str) -> None:
 def test_any_text_is_a_time_or_none(text: str) -> None:
     found = parse_time(text, START)
     assert found is None or isinstance(found, int)
+
+
+@given(st.integers(0, 36_500 * DAY // SECOND))
+def test_an_absolute_time_says_the_second(seconds: int) -> None:
+    at = (946_684_800 + seconds) * SECOND  # from 2000 on
+    assert parse_time(absolute_time(at + 999_999), START) == at
+
+
+@given(st.integers(-DAY, 2 * MAX_RELATIVE))
+def test_a_relative_time_is_never_longer_than_it_should_be_nor_none(duration: int) -> None:
+    found = parse_time(relative_time(duration), START)
+    assert found is not None
+    expected = max(SECOND, min(duration, MAX_RELATIVE) // SECOND * SECOND)
+    assert found - START == expected
+
+
+def test_relative_times_are_spelled_in_days_and_less() -> None:
+    assert relative_time(90 * MINUTE) == "000000013000000R"
+    assert relative_time(31 * DAY) == "000031000000000R"
+    assert absolute_time(START) == "260101000000000+"

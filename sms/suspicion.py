@@ -1,0 +1,107 @@
+"""Messages that a carrier may trip over: those that were unanswered when connections were lost.
+
+A connection that is lost says little about the messages on it. One that was unanswered each time, several
+times one after the other, is suspect: it is sent alone from then on, so that the next loss is its own doing
+or nobody's. So one message that the carrier's software cannot bear does not keep all others from it for as
+long as it is valid.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from sms.outgoing import Unit
+from sms.ports import SubmitLink
+
+POISON: Final = "poison"
+"""Begins the reason why such a message failed."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """What lost connections say of the parts that were on them."""
+
+    guilty: list[tuple[str, Unit]] = field(default_factory=list)
+    """Parts that fail, with the link that each was lost on last."""
+    suspected: list[tuple[str, Unit]] = field(default_factory=list)
+    """Parts that are sent alone from now on."""
+    innocent: list[Unit] = field(default_factory=list)
+    """Parts that are sent again as usual."""
+
+
+class Suspicion:
+    """The parts under suspicion, and those that are on trial: alone on a link."""
+
+    def __init__(self, most: int) -> None:
+        """`most` is how many connections may be lost with a part unanswered."""
+        self._most = most
+        self._lost: dict[str, list[Unit]] = {}
+        self._waiting: deque[Unit] = deque()
+        self._alone: set[str] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is suspected or on trial."""
+        return bool(self._waiting or self._alone)
+
+    @property
+    def to_judge(self) -> bool:
+        """Whether connections were lost since `judge`."""
+        return bool(self._lost)
+
+    @property
+    def waiting(self) -> deque[Unit]:
+        """Parts that are to be sent alone, the oldest first."""
+        return self._waiting
+
+    def send(self, rooms: list[tuple[int, SubmitLink]], submit: Callable[[SubmitLink, Unit], object]) -> None:
+        """Send suspects, one over each link that has nothing else to answer, and keep those links for them.
+
+        `rooms` says how much each link takes now; what this takes away is written there.
+        """
+        free: int | None = None
+        for index, (room, link) in enumerate(rooms):
+            while self._waiting and room > 0 and link.outstanding == 0:
+                unit = self._waiting.popleft()
+                if not unit.message.over:
+                    submit(link, unit)
+                    if link.outstanding:
+                        self._alone.add(link.name)
+            if link.name in self._alone:
+                rooms[index] = (0, link)
+            elif room > 0 and (free is None or link.outstanding < rooms[free][1].outstanding):
+                free = index
+        if self._waiting and free is not None:
+            rooms[free] = (0, rooms[free][1])  # until all else on it is answered
+
+    def answered(self, link: str) -> None:
+        """Learn that something on a link was answered, or lost by itself: it was the one on trial, if any."""
+        self._alone.discard(link)
+
+    def lost(self, link: str, unit: Unit) -> None:
+        """Learn that a connection was lost with a part unanswered."""
+        self._lost.setdefault(link, []).append(unit)
+
+    def judge(self) -> Judged:
+        """Return what is to become of the parts on the connections lost since the last time."""
+        judged = Judged()
+        lost, self._lost = self._lost, {}
+        for link, units in lost.items():
+            self._alone.discard(link)
+            for unit in units:
+                unit.losses += 1
+                if unit.losses >= self._most and len(units) == 1:
+                    judged.guilty.append((link, unit))
+                elif unit.losses >= max(1, self._most - 1):
+                    judged.suspected.append((link, unit))
+                else:
+                    judged.innocent.append(unit)
+        self._waiting.extend(unit for _, unit in judged.suspected)
+        if judged.guilty:  # that explains what the others were suspected for
+            for unit in self._waiting:
+                unit.losses = 0
+            judged.innocent += self._waiting
+            judged.suspected.clear()
+            self._waiting.clear()
+        return judged

@@ -1,0 +1,102 @@
+"""The administration of the node itself, joined: resources, keys, the audit, and what follows a change."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import structlog
+
+from tandem.audit import audited
+from tandem.config.tree import Configuration
+from tandem.first_start import Keepsakes, write_keepsakes
+from tandem.http import Application, ServerLimits
+from tandem.listeners import Listeners
+from tandem.openapi import with_document
+from tandem.tls import Certificates
+from telephony.alarms import admin as alarms_admin
+from telephony.kernel.clock import Clock
+from telephony.kernel.errors import TandemError
+from telephony.kernel.http.route import Route
+from telephony.kernel.store import Store
+from telephony.resources import admin as resources_admin
+from telephony.resources import audit_admin
+from telephony.resources.directory import Directory
+from telephony.resources.seal import MasterKeys
+from telephony.resources.service import ResourceVerbs
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS: Final = 10.0
+"""How long running requests may take to end on the further listeners."""
+
+
+class Administration:
+    """Joins what the administration needs. `routes`, then `follow`, then `stop`."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        directory: Directory,
+        master: MasterKeys,
+        clock: Clock,
+        configuration: Configuration,
+    ) -> None:
+        self._store, self._directory, self._clock = store, directory, clock
+        self._configuration = configuration
+        self._resources = ResourceVerbs(store=store, directory=directory, master=master, clock=clock)
+        self._told: list[Callable[[], None]] = []
+        self._certificates: Certificates | None = None
+        self._listeners: Listeners | None = None
+
+    def routes(self, planes: Iterable[Route]) -> tuple[Route, ...]:
+        """Return the planes' routes and our own; those that change something leave a record in the audit."""
+        own = [
+            *planes,
+            *resources_admin.routes(self._resources),
+            *audit_admin.routes(self._store),
+            *alarms_admin.routes(self._store),
+        ]
+        return tuple(audited(with_document(own), self._store, self._clock, self._configuration.audit))
+
+    def on_change(self, told: Callable[[], None]) -> None:
+        """Call `told` after every change of a resource."""
+        self._told.append(told)
+
+    async def follow(
+        self, application: Application, certificates: Certificates, port: int, limits: ServerLimits
+    ) -> None:
+        """Keep certificate, listeners and keepsakes true from now on, whenever a resource changes."""
+        self._certificates = certificates
+        self._listeners = Listeners(
+            application,
+            certificates.context(self._directory.authorities),
+            host=self._configuration.host,
+            port=port,
+            limits=limits,
+        )
+        await self._changed()
+        self._directory.follow(self._changed)
+
+    def trouble(self) -> Sequence[str]:
+        """Return what is wrong, a sentence each."""
+        return () if self._listeners is None else self._listeners.trouble()
+
+    async def stop(self) -> None:
+        """Close the further listeners."""
+        if self._listeners is not None:
+            await self._listeners.drain(DRAIN_SECONDS)
+
+    async def _changed(self) -> None:
+        assert self._certificates is not None
+        assert self._listeners is not None
+        authorities = self._directory.authorities
+        try:
+            self._certificates.refresh(authorities)
+            first = next(iter(self._directory.resources), None)
+            if first is not None:
+                await write_keepsakes(Keepsakes(self._configuration.data), first, self._store, self._clock)
+        except (OSError, TandemError) as error:  # the change stands; a full disk must not undo it
+            log.error("administration.not_followed", error=str(error))
+        await self._listeners.follow(authorities)
+        for told in self._told:
+            told()

@@ -1,0 +1,1 @@
+"""Users of a resource and the tokens that prove them: ACS Identity."""
