@@ -6,7 +6,7 @@ import platform
 import sys
 from pathlib import Path
 
-NAMES = ("store", "sms")
+NAMES = ("store", "events", "sms")
 
 
 def main(arguments: list[str]) -> None:

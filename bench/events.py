@@ -1,18 +1,20 @@
 """CPU a webhook: an event is committed, POSTed, answered, and its outcome committed; one POST an event.
 
-    python -m bench events [--events 20000] [--profile] [--blocks]
+    python -m bench events [--events 20000] [--rounds 3] [--profile] [--blocks]
 
 The real store on SQLite (synchronous=FULL), the real deliverer and client, and an endpoint in a process of
 its own that says 200, over plain HTTP on the loopback. `a job` is how many events one job of another plane
 publishes, as a receipt does for one message or a batch of them; `flood`: all at once, so that most wait in
 the store and are read back. CPU is of this process: the event loop's thread, and all threads (the store's
-too); what the same jobs cost when nobody subscribed is taken off. The lag is how late a timer of the loop was.
+too); what the same jobs cost when nobody subscribed is taken off. The lag is how late a timer of the loop
+was. Of the rounds the one that took the least CPU is shown: others on the machine only ever add.
 `--blocks` prints where the loop was when it did not turn for 10 ms.
 """
 
 import argparse
 import asyncio
 import cProfile
+import gc
 import math
 import pstats
 import sys
@@ -22,7 +24,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -37,7 +39,7 @@ from sms.events import DeliveryAttempt, DeliveryReport, delivery_report_event
 from tandem.schema import metadata
 from telephony.events.deliverer import Deliverer
 from telephony.events.settings import EventSettings
-from telephony.events.store import Delivery, Matching, Publication, publish_many
+from telephony.events.store import Delivery, Matching, Publication, Wanted, publish_many
 from telephony.events.subscriptions import SubscriptionDirectory
 from telephony.events.verbs import NewSubscription, SubscriptionVerbs
 from telephony.kernel.clock import SystemClock, to_iso
@@ -77,7 +79,7 @@ class Tenants:
 class Nobody:
     """No subscriptions."""
 
-    def matching(self, _resource: ResourceId, _event_type: str) -> Sequence[Delivery]:
+    def matching(self, resource: ResourceId, event_type: str) -> Sequence[Wanted]:
         return ()
 
 
@@ -107,7 +109,7 @@ class Lag:
 
     late: list[float]
     where: "Counter[str]"
-    turned: float = 0.0
+    turned: float = field(default_factory=time.monotonic)
     over: bool = False
 
     async def tick(self) -> None:
@@ -215,6 +217,8 @@ class Bench:
         already = self.deliverer.delivered
         published = 0
         done = 0 if wanted else -events
+        if lag is not None:
+            lag.turned = time.monotonic()
         ticking = asyncio.create_task(lag.tick()) if lag else None
 
         async def call() -> None:
@@ -252,31 +256,45 @@ async def measure_all(bench: Bench, asked: argparse.Namespace, table: Table) -> 
     """Measure every way."""
     await bench.run(WARM, 10, flood=False, wanted=True)
     for a_job, flood in ((1, False), (10, False), (100, False), (100, True)):
-        nobody = await bench.run(asked.events, a_job, flood=flood, wanted=False)
-        lag = Lag([], Counter())
-        watcher = threading.Thread(target=lag.watch, args=(threading.get_ident(),))
-        profiler = cProfile.Profile()
-        if asked.blocks:
-            watcher.start()
-        if asked.profile:
-            profiler.enable()
-        got = await bench.run(asked.events, a_job, flood=flood, wanted=True, lag=lag)
-        profiler.disable()
-        lag.over = True
-        if asked.profile:
-            pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
-        if asked.blocks:
-            watcher.join()
-            for place, count in lag.where.most_common(8):
-                print(f"{count:5} {place}")
+        rounds = [await measure_one(bench, asked, a_job, flood=flood) for _ in range(asked.rounds)]
+        least = min(rounds, key=lambda each: each.whole)
         table.add_row(
             f"{a_job}{', flood' if flood else ''}",
-            f"{got.events / got.wall:,.0f}",
-            f"{(got.loop - nobody.loop) / got.events * 1e6:.1f}",
-            f"{(got.whole - nobody.whole) / got.events * 1e6:.1f}",
-            f"{got.lag_p99:.1f}",
-            f"{got.lag_most:.1f}",
+            f"{least.events / least.wall:,.0f}",
+            f"{least.loop / least.events * 1e6:.0f}",
+            f"{least.whole / least.events * 1e6:.0f}",
+            f"{least.lag_p99:.1f}",
+            f"{least.lag_most:.1f}",
         )
+
+
+async def measure_one(bench: Bench, asked: argparse.Namespace, a_job: int, *, flood: bool) -> Figures:
+    """Measure one round; what the jobs cost by themselves is taken off."""
+    nobody = await bench.run(asked.events, a_job, flood=flood, wanted=False)
+    lag = Lag([], Counter())
+    watcher = threading.Thread(target=lag.watch, args=(threading.get_ident(),))
+    profiler = cProfile.Profile()
+    if asked.blocks:
+        watcher.start()
+    if asked.profile:
+        profiler.enable()
+    got = await bench.run(asked.events, a_job, flood=flood, wanted=True, lag=lag)
+    profiler.disable()
+    lag.over = True
+    if asked.profile:
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
+    if asked.blocks:
+        watcher.join()
+        for place, count in lag.where.most_common(8):
+            print(f"{count:5} {place}")
+    return Figures(
+        got.events,
+        got.wall,
+        got.loop - nobody.loop,
+        got.whole - nobody.whole,
+        got.lag_p99,
+        got.lag_most,
+    )
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -285,12 +303,14 @@ def main(arguments: Sequence[str] = ()) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--profile", action="store_true", help="profile the loop's thread; it is slower then")
     parser.add_argument("--blocks", action="store_true", help="say where the loop was when it was stuck")
     asked = parser.parse_args(arguments)
     table = Table(
         "events a job", "events/s", "loop, µs", "CPU, µs", "lag p99, ms", "lag most, ms", title="webhooks"
     )
+    gc.freeze()  # as the gateway does once it has imported
     with tempfile.TemporaryDirectory() as folder, sink() as endpoint:
         uvloop.run(measure(f"sqlite:///{Path(folder) / 'bench.db'}", endpoint, asked, table))
     Console().print(table)

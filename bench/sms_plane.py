@@ -128,6 +128,7 @@ async def measure(url: str, messages: int, batch: int, window: int, profile: boo
         numbers=NumberDirectory(store, clock),
         settings=settings,
         offer=service.offer,
+        reserve=service.reserve,
         backlog=service.backlog,
     )
 

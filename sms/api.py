@@ -7,7 +7,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from sms.message import MAX_TEXT
 from sms.request import TandemOptions, body_and_options
 from sms.send import Options, Recipient, Result, SendSms
-from sms.settings import SmsSettings
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.http.repeatability import pair_of
@@ -81,14 +80,12 @@ class SmsSendResponse(Struct, frozen=True):
     value: tuple[SmsSendResponseItem, ...]
 
 
-def routes(send: SendSms, clock: Clock, settings: SmsSettings) -> list[Route]:
+def routes(send: SendSms, clock: Clock) -> list[Route]:
     """Return the operations of ACS Sms."""
 
     async def send_sms(request: Request[SendMessageRequest]) -> Reply:
         body = request.body
-        message, options = body_and_options(
-            body.message, body.tandem, _options(body.sms_send_options), clock, settings
-        )
+        message, options = body_and_options(body.message, body.tandem, _options(body.sms_send_options), clock)
         now = clock.now()
         recipients = [_recipient(index, one, now) for index, one in enumerate(body.sms_recipients)]
         results = await send(request.resource, body.from_, recipients, message, options, request.request_id)

@@ -22,6 +22,7 @@ from sms.pending import Pending
 from sms.ports import SubmitLink
 from sms.rates import Rates
 from sms.receipts import match_id
+from sms.reservation import Reservation
 from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, status_text
 from sms.smpp.errors import FieldError, LinkFull
@@ -111,6 +112,7 @@ class Dispatcher:
         self._look = False  # there may be such; ask when there is nothing else to do
         self._fetching = False
         self._missed = False  # some came while the store was asked
+        self._astray = False  # there may be claimed ones that memory does not know
         self._stopping = False
         self._pump_due = False
         self._wake: asyncio.TimerHandle | None = None
@@ -204,6 +206,46 @@ class Dispatcher:
 
     # --- in ---
 
+    def reserve(self, ids: Sequence[InteractionId]) -> Reservation | None:
+        """Keep room for messages that are about to be accepted, so that the same write claims them.
+
+        So it goes while nothing waits before them and the links have room; otherwise None.
+        """
+        if self._stopping or self._overflow or self._spilled or self._pending or self._rates.by_sender:
+            return None
+        window = sum(link.room + link.outstanding for link in self._links if link.bound)
+        if self._outgoing.ready + self._claiming + len(ids) > window:
+            return None
+        if len(self._held) + len(ids) > self._settings.max_in_memory:
+            return None
+        self._claiming += len(ids)
+        self._held.update(ids)
+        return Reservation(ids, self._settle)
+
+    def _settle(self, reservation: Reservation, messages: Sequence[Outbound] | None) -> None:
+        """Send what was accepted and claimed; forget what was not."""
+        self._claiming -= len(reservation.ids)
+        accepted = {message.id for message in messages or ()}
+        for identifier in reservation.ids:
+            if identifier not in accepted:
+                self._forget(identifier)
+        if messages is None:
+            self._astray = True
+            return
+        for message in messages:
+            self._make_ready(message)
+        self.pump_soon()
+
+    async def find_astray(self) -> None:
+        """Take up messages that were claimed by a write whose answer was lost. Raises Unavailable."""
+        if self._astray:
+            self._astray = False
+            try:
+                await self.adopt()
+            except Unavailable:
+                self._astray = True
+                raise
+
     def offer(self, messages: Sequence[Outbound]) -> None:
         """Take messages that were just accepted; they are in the store already."""
         if self._overflow and len(self._pending) < self._settings.max_in_memory:
@@ -239,6 +281,8 @@ class Dispatcher:
     def expire(self) -> None:
         """End what expired while no link could take it."""
         now = self._clock.now()
+        if self._suspicion.to_judge:
+            self._judge()
         for message in self._outgoing.expired(now):
             self._expire(message)
         for unit in self._suspicion.waiting:
@@ -289,7 +333,7 @@ class Dispatcher:
             for link in self._links
         ]
         if self._suspicion.busy:
-            self._suspicion.send(rooms, self._submit)
+            self._suspicion.send(rooms, self._submit, others=bool(outgoing.ready))
         while outgoing.ready:
             best = max(range(len(rooms)), key=lambda index: rooms[index][0], default=None)
             if best is None or rooms[best][0] <= 0:
@@ -434,6 +478,7 @@ class Dispatcher:
         """Take a submit_sm_resp."""
         message, pace = unit.message, self._paces[link.name]
         message.on_wire -= 1
+        self._suspicion.answers += 1
         if self._suspicion.busy:
             self._suspicion.answered(link.name)
         if status == CommandStatus.ESME_ROK:
@@ -445,6 +490,7 @@ class Dispatcher:
             pace.throttled(link.outstanding, self._clock.monotonic())
             data = {"part": unit.part.number, "status": status}
             self._note(message, f"link:{link.name}", "part.throttled", data)
+            unit.losses = 0
             self._outgoing.give_back(unit)
         elif status in self._retry_on or status == CommandStatus.ESME_RINVBNDSTS:  # the SMSC is unbinding
             self._try_later(link, unit, f"refused by the carrier: {status_text(status)}")

@@ -65,7 +65,7 @@ def encoder_for(carrier: Carrier) -> Encode:
 class Unit:
     """A part of a message that wants to be sent."""
 
-    __slots__ = ("again", "attempts", "avoid", "losses", "message", "order", "part")
+    __slots__ = ("again", "answers_before", "attempts", "avoid", "losses", "message", "order", "part")
 
     def __init__(self, message: Outbound, part: Part, order: int, again: str = "") -> None:
         self.message = message
@@ -75,6 +75,8 @@ class Unit:
         """Refusals and lost answers so far that were this part's own."""
         self.losses = 0
         """Connections that were lost one after the other while it was unanswered."""
+        self.answers_before = 0
+        """What the carrier had answered by the first of them: see `sms.suspicion`."""
         self.avoid = ""
         """The link that refused it last: another one is tried, if there is one."""
         self.again = again

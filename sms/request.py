@@ -8,7 +8,6 @@ from msgspec import Meta, Struct
 from sms.extension import Ports
 from sms.message import MAX_DATA
 from sms.send import Options
-from sms.settings import SmsSettings
 from sms.text import Envelope, udh
 from sms.text.cutting import MAX_PARTS
 from sms.timing import MAX_AHEAD, MAX_VALIDITY
@@ -55,14 +54,14 @@ class TandemOptions(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 
 
 def body_and_options(
-    message: str, asked: TandemOptions | None, usual: Options, clock: Clock, settings: SmsSettings
+    message: str, asked: TandemOptions | None, usual: Options, clock: Clock
 ) -> tuple[str | bytes, Options]:
     """Return what a request sends, and how. Raises InvalidRequest, naming the field."""
     if asked is None:
         if not message:
             raise InvalidRequest("message: It is required.", target="message")
         return message, usual
-    _check_together(message, asked, settings)
+    _check_together(message, asked)
     options = Options(
         usual.report,
         usual.tag,
@@ -77,7 +76,7 @@ def body_and_options(
     return message if asked.data is None else asked.data, options
 
 
-def _check_together(message: str, asked: TandemOptions, settings: SmsSettings) -> None:
+def _check_together(message: str, asked: TandemOptions) -> None:
     if asked.data is None and not message:
         raise InvalidRequest("message: It is required without tandem.data.", target="message")
     if asked.data is not None and message:
@@ -92,8 +91,6 @@ def _check_together(message: str, asked: TandemOptions, settings: SmsSettings) -
         raise _wrong("ports", "It excludes tandem.udh.")
     if asked.data_coding is not None and asked.message_class is not None:
         raise _wrong("messageClass", "It excludes tandem.dataCoding, which says it.")
-    if asked.protocol_id and asked.protocol_id not in settings.protocol_ids:
-        raise _wrong("protocolId", f"{asked.protocol_id} is not among the operator's sms.protocol_ids.")
 
 
 def _header(asked: TandemOptions) -> bytes:

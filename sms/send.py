@@ -8,6 +8,7 @@ from sms.compliance.countries import CODE as SENDER_NOT_ALLOWED
 from sms.compliance.countries import Countries
 from sms.message import MAX_DATA, MAX_TEXT, Extras, Outbound, SmsDetail, wire_id
 from sms.outgoing import Encode, encoded
+from sms.reservation import Reservation
 from sms.settings import SmsSettings
 from sms.store.accept import Accepted, AcceptMessages, NewMessage
 from sms.text import BARE, Alphabet, Concat, Envelope, InvalidHeader
@@ -94,7 +95,7 @@ class SendSms:
 
     `offer` hands committed messages to their carrier's dispatcher, `backlog` counts what waits for it,
     `encoder` returns what encodes a carrier's texts, `schedules` tells whether a carrier keeps messages until
-    their time.
+    their time, `reserve` keeps room for messages that are being accepted.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class SendSms:
         backlog: Callable[[str], int],
         encoder: Callable[[str], Encode] = lambda _: encoded,
         schedules: Callable[[str], bool] = lambda _: False,
+        reserve: Callable[[str, Sequence[InteractionId]], Reservation | None] = lambda _carrier, _ids: None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -120,6 +122,7 @@ class SendSms:
         self._backlog = backlog
         self._encoder = encoder
         self._schedules = schedules
+        self._reserve = reserve
 
     async def __call__(
         self,
@@ -140,6 +143,11 @@ class SendSms:
         LimitReached when too much is waiting, Unavailable when the store is away: then nothing was accepted.
         """
         extras = options.extras()
+        if options.protocol_id and options.protocol_id not in self._settings.protocol_ids:
+            raise InvalidRequest(
+                f"tandem.protocolId: {options.protocol_id} is not among the operator's sms.protocol_ids.",
+                target="tandem.protocolId",
+            )
         alphabet, segments = _measure(text, encoded, options)
         owned = await self._numbers.find(sender)
         if owned is None or owned.resource != resource:
@@ -193,32 +201,49 @@ class SendSms:
             )
             for recipient in valid
         ]
-        times = (message.not_before for message in fresh if message.not_before is not None)
+        times = [message.not_before for message in fresh if message.not_before is not None]
         last = max([asked or now, *times])
         # What is to be sent must be there.
         kept = max(now + self._settings.body_days * DAY, last + self._settings.validity_seconds * SECOND)
-        accepted = await self._store.write(
-            AcceptMessages(self._node, now, request_id, expires, kept, fresh, options.source)
-        )
-        self._offer(
-            owned.carrier,
-            [
-                Outbound(
-                    message.resource,
-                    message.id,
-                    message.own,
-                    message.peer,
-                    text,
+        # What nothing waits before is claimed by the write that accepts it.
+        room = None if times else self._reserve(owned.carrier, [message.id for message in fresh])
+        try:
+            accepted = await self._store.write(
+                AcceptMessages(
+                    self._node,
+                    now,
+                    request_id,
                     expires,
-                    options.report_seconds,
-                    concat=options.concat,
-                    priority=options.priority,
-                    extras=extras,
+                    kept,
+                    fresh,
+                    options.source,
+                    claimed=room is not None,
                 )
-                for message, answer in zip(fresh, accepted, strict=True)
-                if not answer.refused and not answer.repeated and message.not_before is None
-            ],
-        )
+            )
+        except BaseException:
+            if room is not None:
+                room.abandon()
+            raise
+        ready = [
+            Outbound(
+                message.resource,
+                message.id,
+                message.own,
+                message.peer,
+                text,
+                expires,
+                options.report_seconds,
+                concat=options.concat,
+                priority=options.priority,
+                extras=extras,
+            )
+            for message, answer in zip(fresh, accepted, strict=True)
+            if not answer.refused and not answer.repeated and message.not_before is None
+        ]
+        if room is not None:
+            room.fulfil(ready)
+        else:
+            self._offer(owned.carrier, ready)
         answers = iter(accepted)
         return [
             _result(recipient, next(answers)) if refusal is None else Result(recipient.to, 400, error=refusal)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -16,6 +17,7 @@ from sms.life import MessageLife
 from sms.message import Outbound
 from sms.outgoing import Encode, Unit, encoded, encoder_for
 from sms.receipt_learning import ReceiptIdStatus
+from sms.reservation import Reservation
 from sms.settings import SmsSettings
 from sms.smpp.link import Link
 from sms.smpp.pdu import DeliverSm
@@ -182,6 +184,14 @@ class SmsService:
         links = [] if traffic is None else traffic.links
         return bool(links) and all(link.settings.schedule_delivery_time != "never" for link in links)
 
+    def reserve(self, carrier: str, ids: Sequence[InteractionId]) -> Reservation | None:
+        """Keep room for messages that are about to be accepted, so that they are claimed by the same write.
+
+        Returns None when they have to wait for their turn.
+        """
+        traffic = self._carriers.get(carrier)
+        return traffic.dispatcher.reserve(ids) if traffic is not None else None
+
     def offer(self, carrier: str, messages: Sequence[Outbound]) -> None:
         """Take messages that were just accepted.
 
@@ -245,8 +255,13 @@ class SmsService:
                 log.exception("sms.sweep_failed")
             if self._clock.monotonic() - looked >= LOOK_AGAIN_SECONDS:
                 looked = self._clock.monotonic()
-                for traffic in self._carriers.values():
-                    traffic.dispatcher.look_again()
+                await self._look_again()
+
+    async def _look_again(self) -> None:
+        for traffic in self._carriers.values():
+            with suppress(Unavailable):
+                await traffic.dispatcher.find_astray()
+            traffic.dispatcher.look_again()
 
     async def _release_held(self) -> None:
         """Send what was held back until now."""

@@ -1,9 +1,10 @@
 """Messages that a carrier may trip over: those that were unanswered when connections were lost.
 
 A connection that is lost says little about the messages on it. One that was unanswered each time, several
-times one after the other, is suspect: it is sent alone from then on, so that the next loss is its own doing
-or nobody's. So one message that the carrier's software cannot bear does not keep all others from it for as
-long as it is valid.
+times one after the other, is suspect, and sent alone from then on: the next loss is its own doing, provided
+that the carrier answered others in between. One that loses every connection is ill, and no message is to
+blame; so suspects take turns, and others go before them when a turn brought nothing. Thus one message that
+the carrier's software cannot bear does not break off all others for as long as it is valid.
 """
 
 from collections import deque
@@ -25,7 +26,7 @@ class Judged:
     guilty: list[tuple[str, Unit]] = field(default_factory=list)
     """Parts that fail, with the link that each was lost on last."""
     suspected: list[tuple[str, Unit]] = field(default_factory=list)
-    """Parts that are sent alone from now on."""
+    """Parts that are sent alone from now on, and were not before."""
     innocent: list[Unit] = field(default_factory=list)
     """Parts that are sent again as usual."""
 
@@ -36,9 +37,12 @@ class Suspicion:
     def __init__(self, most: int) -> None:
         """`most` is how many connections may be lost with a part unanswered."""
         self._most = most
+        self.answers = 0
+        """Requests that the carrier answered so far; whoever hears of one counts it here."""
         self._lost: dict[str, list[Unit]] = {}
         self._waiting: deque[Unit] = deque()
         self._alone: set[str] = set()
+        self._others_first = False
 
     @property
     def busy(self) -> bool:
@@ -55,12 +59,22 @@ class Suspicion:
         """Parts that are to be sent alone, the oldest first."""
         return self._waiting
 
-    def send(self, rooms: list[tuple[int, SubmitLink]], submit: Callable[[SubmitLink, Unit], object]) -> None:
+    def send(
+        self,
+        rooms: list[tuple[int, SubmitLink]],
+        submit: Callable[[SubmitLink, Unit], object],
+        *,
+        others: bool,
+    ) -> None:
         """Send suspects, one over each link that has nothing else to answer, and keep those links for them.
 
-        `rooms` says how much each link takes now; what this takes away is written there.
+        `rooms` says how much each link takes now; what this takes away is written there. `others` tells
+        whether anything else wants to be sent.
         """
         free: int | None = None
+        if others and self._others_first:
+            rooms[:] = [(0 if link.name in self._alone else room, link) for room, link in rooms]
+            return
         for index, (room, link) in enumerate(rooms):
             while self._waiting and room > 0 and link.outstanding == 0:
                 unit = self._waiting.popleft()
@@ -78,6 +92,7 @@ class Suspicion:
     def answered(self, link: str) -> None:
         """Learn that something on a link was answered, or lost by itself: it was the one on trial, if any."""
         self._alone.discard(link)
+        self._others_first = False
 
     def lost(self, link: str, unit: Unit) -> None:
         """Learn that a connection was lost with a part unanswered."""
@@ -88,16 +103,22 @@ class Suspicion:
         judged = Judged()
         lost, self._lost = self._lost, {}
         for link, units in lost.items():
-            self._alone.discard(link)
+            if link in self._alone:
+                self._alone.discard(link)
+                self._others_first = True
             for unit in units:
+                if unit.losses == 0:
+                    unit.answers_before = self.answers
                 unit.losses += 1
-                if unit.losses >= self._most and len(units) == 1:
+                well = self.answers > unit.answers_before
+                if unit.losses >= self._most and len(units) == 1 and well:
                     judged.guilty.append((link, unit))
-                elif unit.losses >= max(1, self._most - 1):
-                    judged.suspected.append((link, unit))
+                elif unit.losses >= self._most - 1:
+                    self._waiting.append(unit)
+                    if unit.losses == self._most - 1:
+                        judged.suspected.append((link, unit))
                 else:
                     judged.innocent.append(unit)
-        self._waiting.extend(unit for _, unit in judged.suspected)
         if judged.guilty:  # that explains what the others were suspected for
             for unit in self._waiting:
                 unit.losses = 0

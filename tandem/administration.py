@@ -9,13 +9,16 @@ from tandem.audit import audited
 from tandem.config.tree import Configuration
 from tandem.first_start import Keepsakes, write_keepsakes
 from tandem.http import Application, ServerLimits
+from tandem import master_key
 from tandem.listeners import Listeners
+from tandem.master_key import MasterKeyVerbs
 from tandem.openapi import with_document
 from tandem.tls import Certificates
 from telephony.alarms import admin as alarms_admin
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import TandemError
 from telephony.kernel.http.route import Route
+from telephony.kernel.ids import NodeId
 from telephony.kernel.store import Store
 from telephony.resources import admin as resources_admin
 from telephony.resources import audit_admin
@@ -40,10 +43,14 @@ class Administration:
         master: MasterKeys,
         clock: Clock,
         configuration: Configuration,
+        node: NodeId,
     ) -> None:
         self._store, self._directory, self._clock = store, directory, clock
         self._configuration = configuration
         self._resources = ResourceVerbs(store=store, directory=directory, master=master, clock=clock)
+        self._master_key = MasterKeyVerbs(
+            store=store, master=master, configuration=configuration, node=node, clock=clock
+        )
         self._told: list[Callable[[], None]] = []
         self._certificates: Certificates | None = None
         self._listeners: Listeners | None = None
@@ -55,6 +62,7 @@ class Administration:
             *resources_admin.routes(self._resources),
             *audit_admin.routes(self._store),
             *alarms_admin.routes(self._store),
+            *master_key.routes(self._master_key),
         ]
         return tuple(audited(with_document(own), self._store, self._clock, self._configuration.audit))
 

@@ -227,6 +227,7 @@ async def gateway(
             numbers=numbers,
             settings=configuration.sms,
             offer=sms.offer,
+            reserve=sms.reserve,
             backlog=sms.backlog,
             encoder=sms.encoder,
             schedules=sms.schedules,
@@ -257,15 +258,19 @@ async def gateway(
         )
         await identity.start()
         stack.push_async_callback(identity.stop)
-        account_verbs = AccountVerbs(store=store, clock=clock, sealer=sealer, directory=accounts)
+        account_verbs = AccountVerbs(
+            store=store, clock=clock, sealer=sealer, directory=accounts, reception=esmes.reception
+        )
         administration = Administration(
-            store=store, directory=directory, master=master, clock=clock, configuration=configuration
+            store=store, directory=directory, master=master, clock=clock, configuration=configuration, node=node
         )
         health = Health(
-            __version__, [lambda: _store_trouble(store)], [lambda: _link_trouble(sms), administration.trouble]
+            __version__,
+            [lambda: _store_trouble(store)],
+            [lambda: _link_trouble(sms), esmes.trouble, administration.trouble],
         )
         planes = (
-            *sms_api.routes(send, clock, configuration.sms),
+            *sms_api.routes(send, clock),
             *optouts_api.routes(optouts),
             *reports_api.routes(store),
             *sms_admin.routes(

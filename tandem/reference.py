@@ -17,6 +17,7 @@ import msgspec
 
 from sms import admin as sms_admin
 from sms import api as sms_api
+from sms import receipt_admin
 from sms import reports as reports_api
 from sms.esme import admin as esme_admin
 from sms.optouts import api as optouts_api
@@ -80,10 +81,11 @@ def every_route() -> list[Route]:
     """Return the routes of a gateway, without anything behind them."""
     nothing = cast("Any", None)
     return [
-        *sms_api.routes(nothing, nothing, nothing),
+        *sms_api.routes(nothing, nothing),
         *optouts_api.routes(nothing),
         *reports_api.routes(nothing),
         *sms_admin.routes(nothing, nothing, nothing, nothing),
+        *receipt_admin.routes(nothing),
         *esme_admin.routes(nothing, nothing),
         *resources_admin.routes(nothing),
         *audit_admin.routes(nothing),

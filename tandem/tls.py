@@ -118,7 +118,7 @@ class Certificates:
             setting = "" if self._files.certificate is None else "certificate and certificate_key: "
             raise ConfigurationError(
                 f"{setting}{certificate}, {key}: they cannot be used as a certificate: {error}",
-                target=setting and "certificate",
+                target="certificate" if setting else None,
             ) from error
 
 

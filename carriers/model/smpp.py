@@ -16,6 +16,8 @@ MAX_PASSWORD = 8
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Window = Annotated[int, Meta(ge=1, le=1000)]
 Seconds = Annotated[float, Meta(gt=0)]
+ResponseSeconds = Annotated[float, Meta(gt=0, le=240)]
+"""Under the five minutes after which a message whose validity ran out is ended without its answer."""
 PerSecond = Annotated[float, Meta(gt=0)]
 
 TimeForm = Literal["never", "relative", "absolute"]
@@ -126,7 +128,7 @@ class SmppLink(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Requests of ours that may be unanswered at once."""
     enquire_link_seconds: Seconds = 30.0
     """Silence after which the link is tested."""
-    response_seconds: Annotated[float, Meta(gt=0, le=240)] = 10.0
+    response_seconds: ResponseSeconds = 10.0
     """How long an answer may take; after that the request counts as lost and the link is reconnected."""
     connect_seconds: Seconds = 5.0
     """How long connecting and binding may take."""

@@ -6,7 +6,8 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from sms.esme.account import AccountSettings, SystemId
-from sms.esme.store import StoredAccount
+from sms.esme.store import ABSENT, StoredAccount
+from sms.esme.usage import AccountUse
 from sms.esme.verbs import AccountVerbs
 from telephony.kernel.clock import to_iso
 from telephony.kernel.errors import NotFound
@@ -33,6 +34,8 @@ class AccountReply(Struct, frozen=True, rename="camel", omit_defaults=True):
     created: str
     password: str | None = None
     """Once: in the answer that made it."""
+    use: AccountUse | None = None
+    """In look-ups."""
 
 
 class AccountList(Struct, frozen=True):
@@ -65,7 +68,10 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
         return Reply(201, structs.replace(_shown(account), password=secret.reveal()))
 
     async def list_accounts(request: Request[None]) -> Reply:
-        return Reply(200, AccountList(tuple(_shown(each) for each in await verbs.list(owner(request)))))
+        return Reply(200, AccountList(tuple(await _listed(verbs, owner(request)))))
+
+    async def show(request: Request[None]) -> Reply:
+        return Reply(200, await _named(verbs, owner(request), request.path["systemId"]))
 
     async def remove(request: Request[None]) -> Reply:
         await verbs.remove(owner(request), request.path["systemId"])
@@ -102,8 +108,17 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
             COLLECTION,
             list_accounts,
             Auth.ADMIN,
-            summary="A resource's SMPP accounts",
+            summary="A resource's SMPP accounts, and what they have and did",
             reply=AccountList,
+        ),
+        Route(
+            "admin.smpp_accounts.get",
+            "GET",
+            ITEM,
+            show,
+            Auth.ADMIN,
+            summary="An SMPP account, and what it has and did",
+            reply=AccountReply,
         ),
         Route(
             "admin.smpp_accounts.delete",
@@ -146,3 +161,16 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
 
 def _shown(account: StoredAccount) -> AccountReply:
     return AccountReply(account.system_id, account.settings, to_iso(account.created))
+
+
+async def _listed(verbs: AccountVerbs, resource: ResourceId) -> list[AccountReply]:
+    found = await verbs.list(resource)
+    uses = await verbs.uses(resource, (each.system_id for each in found))
+    return [structs.replace(_shown(each), use=uses[each.system_id]) for each in found]
+
+
+async def _named(verbs: AccountVerbs, resource: ResourceId, system_id: str) -> AccountReply:
+    for account in await _listed(verbs, resource):
+        if account.system_id == system_id:
+            return account
+    raise NotFound(ABSENT, target="systemId")

@@ -1,7 +1,7 @@
 """Who may bind to us: every account in memory, as the gate and the message plane ask for it."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import structlog
@@ -52,6 +52,10 @@ class AccountDirectory:
     def get(self, system_id: str) -> EsmeAccount | None:
         """Return an account, also one that may not bind now."""
         return self._by_id.get(system_id)
+
+    def every(self) -> Iterable[EsmeAccount]:
+        """Return all accounts."""
+        return self._by_id.values()
 
     def gate(self, system_id: str) -> Account | None:
         """Return an account that may bind."""

@@ -9,6 +9,7 @@ import structlog
 from sms.esme.account import EsmeAccount, spell_id
 from sms.esme.directory import AccountDirectory
 from sms.esme.enquiries import FAILURES, Enquiries
+from sms.esme.metrics import COLLECTOR
 from sms.esme.notes import decode_note, deliver_sm
 from sms.esme.outbox import (
     Claimed,
@@ -97,7 +98,11 @@ class EsmeService:
             None if alone else Presence(store=store, clock=clock, node=node, accounts=directory.get)
         )
         self.reception = Reception(Gate(directory.gate), self, clock=clock, shares=self._presence)
-        self._server = SmppServer(self.reception, ServerSettings(), clock=clock)
+        timers = ServerSettings(
+            enquire_link_seconds=settings.enquire_link_seconds, response_seconds=settings.response_seconds
+        )
+        self._server = SmppServer(self.reception, timers, clock=clock)
+        COLLECTOR.watch(self.reception)
         directory.changed = self.reception.dismiss
         outbox.wake = self._wake
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,6 +112,7 @@ class EsmeService:
         self._flying: set[OutboxKey] = set()
         self._claims = asyncio.Lock()  # nobody asks what is claimed between a claim and its being in flight
         self._stopping = False
+        self._absent: tuple[str, ...] = ()
         self._outcomes: Gather[Outcome, None] = Gather(
             store,
             lambda batch: SettleOutbox(node, batch),
@@ -346,6 +352,7 @@ class EsmeService:
                 if self._clock.monotonic() - looked >= ADOPT_SECONDS:
                     looked = self._clock.monotonic()
                     await self.adopt()
+                    await self._look_for_absent()
                 bound = self._bound()
                 if bound:
                     self._wake(await self._store.read(WaitingAccounts(bound, self._clock.now())))
@@ -353,6 +360,21 @@ class EsmeService:
                 continue
             except Exception:  # without it nothing would ever be tried again
                 log.exception("esme.look_failed")
+
+    async def _look_for_absent(self) -> None:
+        """Find accounts for which something has waited for a while and that do not come for it."""
+        absent = [
+            (account.resource, account.system_id)
+            for account in self._directory.every()
+            if account.settings.enabled and self.reception.room(account.system_id) <= 0
+        ]
+        old = self._clock.now() - round(ADOPT_SECONDS * SECOND)
+        found = await self._store.read(WaitingAccounts(absent, old))
+        self._absent = tuple(sorted(found))
+
+    def trouble(self) -> list[str]:
+        """Return what is wrong, in words."""
+        return [f"smpp account {name} takes nothing, and messages wait for it" for name in self._absent]
 
     def _bound(self) -> list[tuple[ResourceId, str]]:
         """Return the accounts that take something now."""

@@ -21,3 +21,7 @@ class SmppServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Unset: without TLS; passwords and texts are then seen by everybody on the way."""
     keep_days: Annotated[int, Meta(ge=1, le=30)] = 7
     """How long receipts and inbound messages wait for an account that is away."""
+    enquire_link_seconds: Annotated[float, Meta(gt=0)] = 30.0
+    """Silence after which a bind is tested; after twice this it is closed."""
+    response_seconds: Annotated[float, Meta(gt=0)] = 10.0
+    """How long the answer to a deliver_sm may take before it counts as lost."""

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
 from sms.esme.presence import BindsOverall
 from sms.esme.tables import outbox, quotas
+from sms.smpp.reception import Counts, Reception
 from telephony.kernel.clock import DAY
 from telephony.kernel.ids import ResourceId
 
@@ -45,3 +47,42 @@ class FindUsage:
             {row[0]: row[1] for row in tx.execute(used)},
             {row[0]: row[1] for row in tx.execute(waiting)},
         )
+
+
+class AccountUse(Struct, frozen=True, rename="camel"):
+    """What an account has and did. The first six numbers are this gateway's, since its start."""
+
+    binds: int
+    """Now."""
+    submitted: int
+    """submit_sm and data_sm."""
+    throttled: int
+    """Requests beyond its rate."""
+    enquiries: int
+    """query_sm, cancel_sm, replace_sm."""
+    delivered: int
+    """deliver_sm that it took."""
+    refused_binds: int
+    binds_overall: int
+    """Now, at all gateways of the database."""
+    quota_used: int
+    """submit_sm of today (UTC), of an account that has a quota."""
+    waiting: int
+    """deliver_sm that it is still to take, receipts and messages."""
+
+
+def use_of(system_id: str, usage: Usage, reception: Reception | None) -> AccountUse:
+    """Return what an account has and did; `reception` is this gateway's, if it takes binds."""
+    counts = Counts() if reception is None else reception.counts().get(system_id, Counts())
+    binds = 0 if reception is None else reception.binds().get(system_id, 0)
+    return AccountUse(
+        binds,
+        counts.submitted,
+        counts.throttled,
+        counts.enquiries,
+        counts.delivered,
+        counts.refused_binds,
+        max(binds, usage.binds.get(system_id, 0)),
+        usage.quota_used.get(system_id, 0),
+        usage.waiting.get(system_id, 0),
+    )

@@ -1,5 +1,6 @@
 """The verbs behind the administration of accounts."""
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -14,6 +15,8 @@ from sms.esme.store import (
     StoredAccount,
     password_place,
 )
+from sms.esme.usage import AccountUse, FindUsage, use_of
+from sms.smpp.reception import Reception
 from telephony.kernel.clock import Clock
 from telephony.kernel.ids import ResourceId, to_text
 from telephony.kernel.secret import Secret
@@ -30,8 +33,18 @@ class AccountVerbs:
     Each raises Unavailable when the store is away.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, sealer: Sealer, directory: AccountDirectory) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        sealer: Sealer,
+        directory: AccountDirectory,
+        reception: Reception | None = None,
+    ) -> None:
+        """`reception` has this gateway's binds, if it takes any."""
         self._store, self._clock, self._sealer, self._directory = store, clock, sealer, directory
+        self._reception = reception
 
     async def add(
         self, resource: ResourceId, system_id: str, settings: AccountSettings, password: str | None
@@ -58,6 +71,11 @@ class AccountVerbs:
     async def list(self, resource: ResourceId) -> list[StoredAccount]:
         """Return a resource's accounts."""
         return await self._store.read(ListAccounts(resource))
+
+    async def uses(self, resource: ResourceId, system_ids: Iterable[str]) -> Mapping[str, AccountUse]:
+        """Return what some of a resource's accounts have and did."""
+        usage = await self._store.read(FindUsage(resource, self._clock.now()))
+        return {system_id: use_of(system_id, usage, self._reception) for system_id in system_ids}
 
     async def remove(self, resource: ResourceId, system_id: str) -> None:
         """Delete an account and what waits for it. Raises NotFound."""

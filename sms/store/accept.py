@@ -25,6 +25,9 @@ from telephony.kernel.store.timeline import Entry, append_many
 
 OPERATION: Final = "sms.send"
 
+_ACCEPTED: Final = OUTBOUND.initial.value
+_CLAIMED: Final = OUTBOUND.fire(OUTBOUND.initial, MessageEvent.CLAIM).value
+
 ID_SIZE: Final = 16
 _BLOCKED: Final = b"!"
 """Stands behind the id in a remembered answer that was a refusal."""
@@ -74,6 +77,8 @@ class AcceptMessages:
     """Who asked, for the timeline."""
     even_opted_out: bool = False
     """Whether to send also to those who opted out: what confirms just that."""
+    claimed: bool = False
+    """Whether the messages are claimed at once: a dispatcher has reserved room for them."""
 
     order: ClassVar[int] = 0
 
@@ -160,7 +165,7 @@ def _interaction_row(job: AcceptMessages, message: NewMessage) -> tuple[object, 
         id=message.id,
         kind=KIND,
         direction="outbound",
-        state=OUTBOUND.initial.value,
+        state=_CLAIMED if job.claimed else _ACCEPTED,
         version=1,
         own=message.own,
         peer=message.peer,

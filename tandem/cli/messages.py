@@ -22,6 +22,8 @@ API_VERSION: Final = "2021-03-07"
 FOLLOW_SECONDS: Final = 0.5
 """How often `--follow` looks."""
 
+_pause = time.sleep
+
 app = typer.Typer(no_args_is_help=True, help="Send messages.")
 
 
@@ -137,7 +139,7 @@ def messages(
             if fresh:
                 console.print(message_table(fresh, header=not seen))
             seen = {one["messageId"]: one["version"] for one in found}
-            time.sleep(FOLLOW_SECONDS)
+            _pause(FOLLOW_SECONDS)
 
 
 def message(

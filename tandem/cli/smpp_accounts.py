@@ -30,6 +30,9 @@ def add(
     ] = False,
     rate: Annotated[float | None, typer.Option(help="Messages a second.")] = None,
     quota: Annotated[int | None, typer.Option(help="Messages a day.")] = None,
+    certificate: Annotated[
+        str | None, typer.Option(help="Name (CN or DNS) that its client certificate must have.")
+    ] = None,
     ids: Annotated[str, typer.Option(help="How message ids are spelled: hex, decimal or guid.")] = "hex",
     data: Data = None,
 ) -> None:
@@ -40,6 +43,7 @@ def add(
         "inbound": inbound,
         "perSecond": rate,
         "dailyQuota": quota,
+        "certificate": certificate or "",
         "ids": ids,
         "password": password,
     }
@@ -59,10 +63,23 @@ def list_(data: Data = None) -> None:
         client = Client.of(folder(data))
         found = client.admin("GET", f"/admin/resources/{client.resource()}/smppAccounts")["value"]
     table = Table(box=None, pad_edge=False)
-    for column in ("system id", "kind", "addresses", "inbound", "state"):
+    for column in ("system id", "kind", "addresses", "inbound", "state", "binds", "quota used", "waiting"):
         table.add_column(column)
     for one in found:
         table.add_row(*_row(one))
+    Console().print(table)
+
+
+@app.command("show")
+def show(system_id: SystemId, data: Data = None) -> None:
+    """Show what an account may, has and did; what it did, since this gateway's start."""
+    with told():
+        client = Client.of(folder(data))
+        path = f"/admin/resources/{client.resource()}/smppAccounts/{system_id}"
+        one = client.admin("GET", path)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in _details(one):
+        table.add_row(name, value)
     Console().print(table)
 
 
@@ -84,12 +101,45 @@ def rotate(system_id: SystemId, data: Data = None) -> None:
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    settings = one["settings"]
-    kind = f"carrier {settings['carrier']}" if settings["kind"] == "carrier" else settings["kind"]
+    settings, use = one["settings"], one["use"]
     return (
         one["systemId"],
-        kind,
+        _kind(settings),
         ", ".join(settings["addresses"]) or "none",
         "yes" if settings["inbound"] else "no",
         "enabled" if settings["enabled"] else "disabled",
+        f"{use['bindsOverall']} of {settings['maxBinds']}",
+        _of(use["quotaUsed"], settings["dailyQuota"]),
+        str(use["waiting"]),
     )
+
+
+def _details(one: dict[str, Any]) -> list[tuple[str, str]]:
+    settings, use = one["settings"], one["use"]
+    rate = settings["perSecond"]
+    return [
+        ("system id", one["systemId"]),
+        ("kind", _kind(settings)),
+        ("state", "enabled" if settings["enabled"] else "disabled"),
+        ("created", one["created"]),
+        ("addresses", ", ".join(settings["addresses"]) or "none"),
+        ("certificate", settings["certificate"] or "any or none"),
+        ("binds", f"{use['bindsOverall']} of {settings['maxBinds']}, {use['binds']} of them here"),
+        ("refused binds", str(use["refusedBinds"])),
+        ("rate", "any" if rate is None else f"{rate:g} a second"),
+        ("throttled", str(use["throttled"])),
+        ("quota used today", _of(use["quotaUsed"], settings["dailyQuota"])),
+        ("submitted", str(use["submitted"])),
+        ("enquiries", str(use["enquiries"])),
+        ("inbound messages", "yes" if settings["inbound"] else "no"),
+        ("delivered", str(use["delivered"])),
+        ("waiting", str(use["waiting"])),
+    ]
+
+
+def _kind(settings: dict[str, Any]) -> str:
+    return f"carrier {settings['carrier']}" if settings["kind"] == "carrier" else str(settings["kind"])
+
+
+def _of(used: int, most: int | None) -> str:
+    return "no quota" if most is None else f"{used} of {most}"

@@ -1,16 +1,21 @@
 """`tandem user`: users and their tokens. `tandem identity`: the keys that sign them."""
 
+import sys
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
 
 API_VERSION: Final = "2025-06-30"
+
+PIPED_COLUMNS: Final = 400
+"""Wide enough for the longest id of a user's with all that stands beside it."""
 
 app = typer.Typer(no_args_is_help=True, help="Users of an application, and their tokens.")
 identity = typer.Typer(no_args_is_help=True, help="The keys that sign users' tokens.")
@@ -89,11 +94,11 @@ def list_(
                 table.add_row(
                     _minute(each["created"]),
                     _minute(each.get("lastTokenIssuedAt")),
-                    each.get("customId", ""),
+                    Text(each.get("customId", "")),
                     each["id"],
                 )
             path = page.get("nextLink")
-    Console(soft_wrap=True).print(table, markup=False)
+    _console().print(table)
 
 
 @identity.command("keys")
@@ -106,7 +111,7 @@ def keys(data: Data = None) -> None:
         client = Client.of(folder(data))
         for each in client.admin("GET", f"/admin/resources/{client.resource()}/tokenKeys")["value"]:
             table.add_row(each["kid"], each["state"], _minute(each["created"]), _minute(each.get("expires")))
-    Console(soft_wrap=True).print(table)
+    _console().print(table)
 
 
 @identity.command("rotate-keys")
@@ -121,6 +126,11 @@ def rotate_keys(
         client = Client.of(folder(data))
         path = f"/admin/resources/{client.resource()}/tokenKeys:rotate"
         print(client.admin("POST", path, {"endOld": end_old})["kid"])
+
+
+def _console() -> Console:
+    """Return the terminal; what goes elsewhere is never cut."""
+    return Console() if sys.stdout.isatty() else Console(width=PIPED_COLUMNS)
 
 
 def _path(user: str, verb: str = "") -> str:

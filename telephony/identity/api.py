@@ -14,7 +14,7 @@ from telephony.identity.tables import MAX_CUSTOM_ID
 from telephony.identity.token import DEFAULT_MINUTES, check_minutes
 from telephony.identity.verbs import IdentityVerbs, Issued, Wish
 from telephony.kernel.clock import SECOND, to_iso
-from telephony.kernel.errors import CallerError, NotFound
+from telephony.kernel.errors import CallerError, InvalidRequest, NotFound
 from telephony.kernel.http.route import Auth, Handler, Reply, Request, Route
 from telephony.kernel.ids import ResourceId, to_text
 
@@ -117,6 +117,8 @@ def routes(
         scopes = body.create_token_with_scopes
         minutes = _minutes(body.expires_in_minutes)
         wish = Wish(parse_scopes(scopes, target="createTokenWithScopes"), minutes) if scopes else None
+        if body.custom_id is not None and not body.custom_id.isprintable():
+            raise InvalidRequest("customId: Only printable characters are allowed.", target="customId")
         user, issued = await verbs.create(request.resource, wish, body.custom_id)
         token = None if issued is None else _token(issued)
         return Reply(201, CreateResult(_identity(user, request.version), token), NO_STORE)

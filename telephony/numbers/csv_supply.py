@@ -79,7 +79,7 @@ class CsvSupply:
         self._carriers = carriers
         self._defaults = {**DEFAULTS, **(defaults or {})}
         self._templates: dict[tuple[str, ...], _Template | str] = {}
-        self._lots: dict[tuple[Lot, NumberType | None, str, str], Lot | str] = {}
+        self._lots: dict[tuple[Lot, NumberType | None, NumberType | None, str, str], Lot | str] = {}
 
     def offers(self) -> Iterator[Offer | Rejected]:
         """See `telephony.numbers.ports.Supply`."""
@@ -133,12 +133,12 @@ class CsvSupply:
         if not short and (not country or kind is None or not area):
             known = known_of(first)
             country, kind, area = country or known.country, kind or known.type, area or known.area_code
-        key = (lot, kind, country, area)
+        key = (lot, template.type, kind, country, area)
         made = self._lots.get(key)
         if made is None:
             if len(self._lots) >= MAX_REMEMBERED:
                 self._lots.clear()
-            made = self._lots[key] = _made(lot, template.type, kind, country, area)
+            made = self._lots[key] = _made(lot, template.type, kind, country, area, short=short)
         if isinstance(made, str) or short:
             return made
         plan = plan_of(made.country)
@@ -149,14 +149,16 @@ class CsvSupply:
         return made
 
 
-def _made(lot: Lot, said: NumberType | None, kind: NumberType | None, country: str, area: str) -> Lot | str:
+def _made(
+    lot: Lot, said: NumberType | None, kind: NumberType | None, country: str, area: str, *, short: bool
+) -> Lot | str:
     if not country:
         return "country: not given, and the number does not tell"
     if kind is None:
         return "type: not given, and the number does not tell"
-    if kind is NumberType.SHORT_CODE and said is not None and said is not kind:
-        return f"type: a short code cannot be {said.value}"
-    if said is NumberType.SHORT_CODE and kind is not said:
+    if short and said not in (None, kind):
+        return f"type: a short code cannot be {said.value if said else ''}"
+    if not short and kind is NumberType.SHORT_CODE:
         return "type: a number in E.164 is no short code"
     return replace(lot, country=country, type=kind, area_code=area if len(area) <= 8 else "")
 

@@ -44,10 +44,11 @@ _ROW: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The time of holds, in microseconds, and what it adds to the database's clock."""
+    """The time of holds in microseconds, what it adds to the database's clock, and that clock."""
 
     now: int
     offset: int
+    wall: int
 
 
 def moment(tx: Connection) -> Moment:
@@ -55,8 +56,8 @@ def moment(tx: Connection) -> Moment:
     row = tx.execute(select(hold_time.c.offset, hold_time.c.seen)).first()
     now = database_now(tx)
     if row is None:
-        return Moment(now, 0)
-    return Moment(min(max(now + row.offset, row.seen), row.seen + SLACK), row.offset)
+        return Moment(now, 0, now)
+    return Moment(min(max(now + row.offset, row.seen), row.seen + SLACK), row.offset, now)
 
 
 def hold_now(tx: Connection) -> int:

@@ -11,8 +11,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from telephony.kernel.clock import DAY, SECOND
 from telephony.kernel.errors import Conflict, LimitReached
 from telephony.kernel.ids import ResourceId
-from telephony.kernel.store.leases import database_now
-from telephony.numbers.hold_time import Moment, hold_now, moment
+from telephony.numbers.hold_time import Moment, moment
 from telephony.numbers.settings import NumberSettings
 from telephony.numbers.states import HOLD, NUMBER, HoldEvent, HoldState, NumberEvent, NumberState
 from telephony.numbers.tables import holds, inventory
@@ -113,21 +112,23 @@ class ListHolds:
         return [_hold(row, now) for row in tx.execute(query)]
 
 
-def find_to_change(tx: Connection, resource: ResourceId, kind: HoldKind, identifier: bytes) -> Hold | None:
+def find_to_change(
+    tx: Connection, resource: ResourceId, kind: HoldKind, identifier: bytes, at: Moment
+) -> Hold | None:
     """Return a hold that nobody else changes until this transaction's end."""
     query = select(holds).where(*_key(resource, kind, identifier))
     if tx.dialect.name == "postgresql":
         query = query.with_for_update()
     row = tx.execute(query).first()
-    return None if row is None else _hold(row, moment(tx))
+    return None if row is None else _hold(row, at)
 
 
-def check_room(tx: Connection, resource: ResourceId, more: int, settings: NumberSettings) -> None:
+def check_room(tx: Connection, resource: ResourceId, more: int, settings: NumberSettings, at: Moment) -> None:
     """Raise LimitReached when a resource would hold more than it may."""
     active = (
         holds.c.resource == resource,
         holds.c.state == HoldState.ACTIVE.value,
-        holds.c.until > hold_now(tx),
+        holds.c.until > at.now,
     )
     held = tx.execute(select(func.coalesce(func.sum(holds.c.count), 0)).where(*active)).scalar_one()
     if held + more > settings.max_held:
@@ -145,24 +146,24 @@ def open_hold(
     identifier: bytes,
     detail: HoldDetail,
     settings: NumberSettings,
+    at: Moment,
 ) -> Hold:
-    """Make a hold of numbers that `reserve` took."""
-    now, created = moment(tx), database_now(tx)
-    until = now.now + settings.hold_seconds * SECOND
+    """Make a hold of numbers that `reserve` takes."""
+    until = at.now + settings.hold_seconds * SECOND
     row = {
         "resource": resource,
         "kind": kind.value,
         "id": identifier,
         "state": HOLD.initial.value,
         "version": 1,
-        "created": created,
+        "created": at.now,
         "until": until,
         "count": len(detail.numbers),
         "detail": _encode(detail),
-        "expires": created + settings.operation_days * DAY,
+        "expires": at.wall + settings.operation_days * DAY,
     }
     tx.execute(insert(holds).values(row))
-    return Hold(resource, kind, identifier, HOLD.initial, created, until, detail, until - now.offset)
+    return Hold(resource, kind, identifier, HOLD.initial, at.now, until, detail, until - at.offset)
 
 
 def change_hold(
@@ -188,11 +189,21 @@ def drop_hold(tx: Connection, hold: Hold) -> None:
     tx.execute(delete(holds).where(*_key(hold.resource, hold.kind, hold.id)))
 
 
-def reserve(tx: Connection, resource: ResourceId, hold: bytes, found: Sequence[str], until: int) -> list[str]:
-    """Take numbers that are free; return those that were."""
+def reserve(
+    tx: Connection,
+    resource: ResourceId,
+    hold: bytes,
+    found: Sequence[str],
+    until: int,
+    *,
+    locked: bool = False,
+) -> list[str]:
+    """Take numbers that are free; return those that were. `locked` when nobody else can take them."""
     if not found:
         return []
-    if tx.dialect.name == "postgresql":  # in one order, so that two buyers never wait for each other
+    if (
+        tx.dialect.name == "postgresql" and not locked
+    ):  # in one order, so that two buyers never wait for each other
         mine = select(inventory.c.number).where(inventory.c.number.in_(found)).order_by(inventory.c.number)
         tx.execute(mine.with_for_update())
     taken = (

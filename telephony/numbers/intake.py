@@ -47,20 +47,20 @@ async def take_in(store: Store, supply: Supply, *, most: int | None = None) -> I
     away: then some may have gone in, and taking the same in again does no harm.
     """
     offers = supply.offers()
+    part = await asyncio.to_thread(_next_slice, offers)
+    rejected = part.rejected
     kept = read = 0
-    rejected: list[Rejected] = []
-    while True:
-        part = await asyncio.to_thread(_next_slice, offers)
-        rejected += part.rejected
-        if not part.numbers:
-            break
+    while part.numbers:
         read += len(part.numbers)
         if most is not None and read > most:
             raise InvalidRequest(f"More than {most} numbers at once; send fewer lines.", target="lines")
         job = StockNumbers(tuple(part.kinds), [(number, lot) for number, (lot, _) in part.numbers.items()])
-        done = await store.write(job)
+        # While one slice is written the next is read.
+        done, following = await asyncio.gather(store.write(job), asyncio.to_thread(_next_slice, offers))
         kept += done.kept
         rejected += [Rejected(part.numbers[number][1], f"{number} {TAKEN}") for number in sorted(done.taken)]
+        rejected += following.rejected
+        part = following
     log.info("numbers.stocked", numbers=kept, rejected=len(rejected))
     return Intake(kept, tuple(sorted(rejected, key=lambda one: one.place)))
 

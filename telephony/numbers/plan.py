@@ -12,8 +12,11 @@ from typing import Any, Final
 from telephony.kernel.errors import InvalidRequest
 from telephony.numbers.kinds import NumberType
 
-PREFIX: Final = 7
-"""Digits after the plus within which plans tell area codes apart; most need fewer."""
+BLOCK: Final = 3
+"""Digits at the end that no plan tells numbers of one kind from another by."""
+
+MAX_REMEMBERED: Final = 100_000
+"""Blocks that are remembered."""
 
 
 def country_of(text: str) -> str:
@@ -60,7 +63,6 @@ class Known:
     area_code: str = ""
 
 
-@lru_cache(maxsize=100_000)
 def _known(number: str) -> Known:
     import phonenumbers
 
@@ -82,13 +84,18 @@ def _known(number: str) -> Known:
     return Known(country, kinds.get(phonenumbers.number_type(parsed)), national[:length])
 
 
-def known_of(number: str) -> Known:
-    """Return what is known of a number in E.164.
+_blocks: Final[dict[tuple[str, int], Known]] = {}
 
-    Numbers that begin alike and are as long are looked up once: blocks of numbers come by the ten thousand.
-    """
-    rest = len(number) - 1 - PREFIX
-    return _known(number if rest <= 0 else number[: PREFIX + 1] + "1" * rest)
+
+def known_of(number: str) -> Known:
+    """Return what is known of a number in E.164: looked up once for its block of a thousand."""
+    block = number[:-BLOCK], len(number)
+    found = _blocks.get(block)
+    if found is None:
+        if len(_blocks) >= MAX_REMEMBERED:
+            _blocks.clear()
+        found = _blocks[block] = _known(number)
+    return found
 
 
 def country_name(country: str, language: str) -> str:

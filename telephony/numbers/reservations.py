@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from telephony.kernel.clock import HOUR, SECOND
 from telephony.kernel.errors import Conflict, InvalidRequest, NotFound
 from telephony.kernel.ids import ResourceId
-from telephony.numbers.hold_time import hold_now
+from telephony.numbers.hold_time import moment
 from telephony.numbers.holds import (
     Held,
     Hold,
@@ -76,7 +76,8 @@ class ChangeReservation:
 
     def __call__(self, tx: Connection) -> Reserved:
         """See the class."""
-        hold = find_to_change(tx, self.resource, HoldKind.RESERVATION, self.id)
+        at = moment(tx)
+        hold = find_to_change(tx, self.resource, HoldKind.RESERVATION, self.id, at)
         if hold is not None and hold.state is not HoldState.ACTIVE:
             raise Conflict(f"The reservation is {hold.state.value}.", target=TARGET)
         before = {held.number: held for held in hold.numbers} if hold is not None else {}
@@ -89,16 +90,15 @@ class ChangeReservation:
                 target="phoneNumbers",
             )
         fresh = [number for number in picks if number not in before]
-        check_room(tx, self.resource, len(fresh) - len(dropped), self.settings)
+        check_room(tx, self.resource, len(fresh) - len(dropped), self.settings, at)
         created = hold is None
         if hold is None:
             empty = HoldDetail(())
-            hold = open_hold(tx, self.resource, HoldKind.RESERVATION, self.id, empty, self.settings)
+            hold = open_hold(tx, self.resource, HoldKind.RESERVATION, self.id, empty, self.settings, at)
             until = hold.until
         else:
-            now = hold_now(tx)
-            offset = hold.until - hold.ends
-            until = min(now + self.settings.hold_seconds * SECOND, hold.created + offset + LONGEST)
+            until = at.now + self.settings.hold_seconds * SECOND
+            until = min(until, hold.created + LONGEST)
             until = max(until, hold.until)
         give_back(tx, hold, dropped)
         known = _lots(tx, list(picks))
@@ -134,7 +134,7 @@ class DeleteReservation:
 
     def __call__(self, tx: Connection) -> None:
         """See the class."""
-        hold = find_to_change(tx, self.resource, HoldKind.RESERVATION, self.id)
+        hold = find_to_change(tx, self.resource, HoldKind.RESERVATION, self.id, moment(tx))
         if hold is None:
             raise not_there()
         if hold.state is not HoldState.ACTIVE:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from telephony.kernel.http.errors import ErrorDetail
 from telephony.kernel.http.longrunning import OperationKind, OperationStatus
 from telephony.kernel.ids import ResourceId, new_id, to_text
-from telephony.kernel.store.leases import database_now
+from telephony.numbers.hold_time import moment
 from telephony.numbers.holds import Held, HoldDetail, HoldKind, check_room, open_hold, reserve
 from telephony.numbers.kinds import Assignment, Capabilities, Lot, NumberType, supersets
 from telephony.numbers.operations import StoredOperation, keep
@@ -57,8 +57,9 @@ class SearchNumbers:
     def __call__(self, tx: Connection) -> StoredOperation:
         """See the class."""
         wanted = self.wanted
-        check_room(tx, self.resource, wanted.quantity, self.settings)
-        now = database_now(tx)
+        at = moment(tx)
+        check_room(tx, self.resource, wanted.quantity, self.settings, at)
+        now = at.wall
         search = new_id(now)
         found = _best(tx, wanted)
         if not found:
@@ -69,8 +70,8 @@ class SearchNumbers:
             return keep(tx, self.resource, failed, self.settings.operation_days)
         held = tuple(_held(number, lot, wanted.capabilities) for number, lot in sorted(found.items()))
         detail = HoldDetail(held, short=len(held) < wanted.quantity)
-        hold = open_hold(tx, self.resource, HoldKind.SEARCH, search, detail, self.settings)
-        taken = reserve(tx, self.resource, search, sorted(found), hold.until)
+        hold = open_hold(tx, self.resource, HoldKind.SEARCH, search, detail, self.settings, at)
+        taken = reserve(tx, self.resource, search, sorted(found), hold.until, locked=True)
         assert len(taken) == len(found)  # they were locked, or nobody else writes
         done = StoredOperation(
             OperationKind.SEARCH, search, OperationStatus.SUCCEEDED, now, now, _result(search)

@@ -93,8 +93,8 @@ holds: Final = Table(
     Column("id", Identifier, primary_key=True),
     Column("state", String(12), nullable=False),
     Column("version", Integer, nullable=False),
-    Column("created", Microseconds, nullable=False),
-    Column("until", Microseconds, nullable=False),  # see `hold_time`
+    Column("created", Microseconds, nullable=False),  # both as `hold_time` measures
+    Column("until", Microseconds, nullable=False),
     Column("count", Integer, nullable=False),  # of numbers
     Column("detail", LargeBinary, nullable=False),  # the numbers and what was asked for, as JSON
     Column("expires", Microseconds, nullable=False, index=True),
@@ -115,7 +115,7 @@ operations: Final = Table(
     "number_operations",
     metadata,
     Column("resource", Identifier, primary_key=True),
-    Column("kind", String(28), primary_key=True),
+    Column("kind", String(32), primary_key=True),
     Column("id", Identifier, primary_key=True),
     Column("status", String(12), nullable=False),
     Column("created", Microseconds, nullable=False),

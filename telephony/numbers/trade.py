@@ -10,8 +10,7 @@ from telephony.kernel.errors import Conflict, InvalidRequest, NotFound
 from telephony.kernel.http.errors import ErrorDetail
 from telephony.kernel.http.longrunning import OperationKind, OperationStatus
 from telephony.kernel.ids import ResourceId, new_id
-from telephony.kernel.store.leases import database_now
-from telephony.numbers.hold_time import hold_now
+from telephony.numbers.hold_time import moment
 from telephony.numbers.holds import HoldKind, change_hold, find_to_change, give_back, take_over
 from telephony.numbers.kinds import Capabilities, Capability
 from telephony.numbers.operations import FindOperation, StoredOperation, fail, keep
@@ -54,7 +53,8 @@ class Purchase:
     def __call__(self, tx: Connection) -> Bought:
         """See the class."""
         target = _TARGET[self.kind]
-        hold = find_to_change(tx, self.resource, self.kind, self.id)
+        at = moment(tx)
+        hold = find_to_change(tx, self.resource, self.kind, self.id, at)
         if hold is None or hold.state is HoldState.CANCELLED:
             raise NotFound(f"There is no such {self.kind.value}.", target=target)
         kind = _OPERATION[self.kind]
@@ -75,7 +75,7 @@ class Purchase:
                 code="InvalidInput",
                 target="agreeToNotResell",
             )
-        now = database_now(tx)
+        now = at.wall
         take_over(tx, hold)
         query = (
             select(inventory.c.number, *lots.columns)
@@ -114,7 +114,8 @@ class CancelSearch:
 
     def __call__(self, tx: Connection) -> None:
         """See the class."""
-        hold = find_to_change(tx, self.resource, HoldKind.SEARCH, self.id)
+        at = moment(tx)
+        hold = find_to_change(tx, self.resource, HoldKind.SEARCH, self.id, at)
         if hold is None:  # it found nothing
             if FindOperation(self.resource, OperationKind.SEARCH, self.id)(tx) is None:
                 raise NotFound("There is no such operation.", target="operationId")
@@ -126,7 +127,7 @@ class CancelSearch:
         give_back(tx, hold, [held.number for held in hold.numbers])
         change_hold(tx, hold, HoldEvent.CANCEL)
         why = ErrorDetail("Cancelled", "The search was cancelled.")
-        fail(tx, self.resource, OperationKind.SEARCH, self.id, database_now(tx), why)
+        fail(tx, self.resource, OperationKind.SEARCH, self.id, at.wall, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class UpdateCapabilities:
                 target="capabilities",
             )
         tx.execute(update(numbers).where(*mine).values(capabilities=after.mask))
-        now = database_now(tx)
+        now = moment(tx).wall
         done = StoredOperation(
             OperationKind.UPDATE_CAPABILITIES,
             new_id(now),
@@ -189,7 +190,7 @@ class ReleaseNumber:
         mine = (numbers.c.resource == self.resource, numbers.c.number == self.number)
         if tx.execute(delete(numbers).where(*mine)).rowcount == 0:
             raise not_owned(self.number)
-        days = self.settings.quarantine_days
+        days, at = self.settings.quarantine_days, moment(tx)
         released = NUMBER.fire(NumberState.OWNED, NumberEvent.RELEASE)
         state = released if days else NUMBER.fire(released, NumberEvent.RECOVER)
         tx.execute(
@@ -199,10 +200,10 @@ class ReleaseNumber:
                 state=state.value,
                 version=inventory.c.version + 1,
                 resource=None,
-                until=hold_now(tx) + days * DAY if days else None,
+                until=at.now + days * DAY if days else None,
             )
         )
-        now = database_now(tx)
+        now = at.wall
         done = StoredOperation(OperationKind.RELEASE, new_id(now), OperationStatus.SUCCEEDED, now, now)
         return keep(tx, self.resource, done, self.settings.operation_days)
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,9 +35,26 @@ class MasterKeys:
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             raise ConfigurationError(f"A master key is {KEY_BYTES} bytes in Base64, and there must be one.")
-        self._by_id = {_key_id(key): AESGCM(key) for key in keys}
-        self.newest: Final = _key_id(keys[-1])
+        # One value, so that whoever seals on another thread sees all of a change or nothing.
+        self._known: tuple[Mapping[str, AESGCM], str] = (
+            {_key_id(key): AESGCM(key) for key in keys},
+            _key_id(keys[-1]),
+        )
+
+    @property
+    def newest(self) -> str:
         """The id of the key that seals."""
+        return self._known[1]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all, the one that seals last."""
+        by_id, newest = self._known
+        return (*(each for each in by_id if each != newest), newest)
+
+    def become(self, other: "MasterKeys") -> None:
+        """Take the keys of `other` from now on: everybody who holds this object seals with its newest."""
+        self._known = other._known  # noqa: SLF001 - its own kind
 
     @classmethod
     def parse(cls, text: Secret) -> "MasterKeys":
@@ -77,12 +94,17 @@ class MasterKeys:
 
     def seal(self, plain: bytes, place: bytes) -> bytes:
         """Return `plain` sealed by the newest key for `place` alone."""
+        return self.seal_named(plain, place)[0]
+
+    def seal_named(self, plain: bytes, place: bytes) -> tuple[bytes, str]:
+        """Return `plain` sealed for `place` alone, and the id of the key that did."""
+        by_id, newest = self._known
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._by_id[self.newest].encrypt(nonce, plain, place)
+        return nonce + by_id[newest].encrypt(nonce, plain, place), newest
 
     def open(self, sealed: bytes, place: bytes, key_id: str) -> bytes:
         """Return what `seal` sealed under the key `key_id` for `place`. Raises SealBroken."""
-        key = self._by_id.get(key_id)
+        key = self._known[0].get(key_id)
         if key is None:
             raise SealBroken(f"A value is sealed by the master key {key_id}, which this node does not have.")
         try:
@@ -98,6 +120,22 @@ def append_master_key(path: Path) -> MasterKeys:
         file.write(_new_line())
         file.flush()
         os.fsync(file.fileno())
+    return MasterKeys.from_file(path)
+
+
+def forget_old_keys(path: Path, newest: str) -> MasterKeys:
+    """Leave only the key `newest` in the file at `path`, and return it. Raises ConfigurationError."""
+    known = MasterKeys.from_file(path)
+    if known.newest != newest:
+        raise ConfigurationError(f"{path}: somebody else added a key to it; restart first.")
+    last = path.read_text("ascii").split()[-1]
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(last + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
     return MasterKeys.from_file(path)
 
 
@@ -117,7 +155,8 @@ class SelfDescribing:
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         """Return `plain` sealed by the newest key for the place `context` alone."""
-        return self._master.newest.encode() + self._master.seal(plain, context)
+        sealed, key_id = self._master.seal_named(plain, context)
+        return key_id.encode() + sealed
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
         """Return what `seal` sealed for `context`. Raises SealBroken."""

@@ -271,4 +271,5 @@ def _place(resource: ResourceId, slot: Slot) -> tuple[ColumnElement[bool], ...]:
 
 
 def _sealed(master: MasterKeys, resource: ResourceId, slot: Slot, key: bytes, now: int) -> dict[str, object]:
-    return {"sealed": master.seal(key, seal_place(resource, slot)), "master": master.newest, "updated": now}
+    sealed, name = master.seal_named(key, seal_place(resource, slot))
+    return {"sealed": sealed, "master": name, "updated": now}

@@ -1,6 +1,7 @@
 """ACS Sms over HTTP, up to the store; no carrier behind it."""
 
 import asyncio
+import base64
 import json
 import ssl
 import uuid
@@ -10,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from azure.communication.sms import SmsClient
 from azure.communication.sms.aio import SmsClient as AsyncSmsClient
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
 
 from sms import admin, api
 from sms.api import VERSIONS
@@ -76,7 +80,7 @@ async def _running(
         encoder=lambda _: encoded,
     )
     routes = [
-        *api.routes(on.sender(), clock, on.settings),
+        *api.routes(on.sender(), clock),
         *admin.routes(store, lambda: [_status()], lambda resource: resource in known, life),
     ]
     (folder / "house").mkdir()
@@ -277,6 +281,85 @@ async def test_azures_async_client_sends_and_is_refused(secure: Running, tmp_pat
         assert refused.value.status_code == 400
         assert refused.value.error is not None
         assert refused.value.error.code == "BadRequest"
+
+
+class _Beyond(SansIOHTTPPolicy[Any, Any]):
+    """Adds `tandem` to what Azure's client sends, before it is signed."""
+
+    def __init__(self, tandem: dict[str, Any]) -> None:
+        self._tandem = tandem
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        body = json.loads(request.http_request.data)
+        request.http_request.set_json_body(body | {"tandem": self._tandem})
+
+
+async def test_azures_client_asks_for_what_azure_does_not_have(secure: Running, tmp_path: Path) -> None:
+    def send(message: str, tandem: dict[str, Any]) -> Any:
+        client = SmsClient.from_connection_string(
+            secure.house.connection_string,
+            connection_verify=str(tmp_path / "ca.pem"),
+            per_call_policies=[_Beyond(tandem)],
+        )
+        with client._sms_service_client:
+            (result,) = client.send(from_=MINE, to=PEER, message=message)
+            return result
+
+    data = base64.b64encode(b"\1\xff").decode()
+    for message, tandem in (
+        ("Now!", {"messageClass": 0, "validitySeconds": 60}),
+        ("", {"data": data, "ports": {"destination": 2948, "source": 0}}),
+    ):
+        result = await asyncio.to_thread(send, message, tandem)
+        identifier = from_wire_id(result.message_id)
+        assert identifier is not None
+        view = await secure.plane.view(identifier)
+        assert view.text == (message or "01ff")
+        told = msgspec.to_builtins(view.message.tandem)
+        assert told.items() >= {name: value for name, value in tandem.items() if name != "data"}.items()
+
+
+async def test_what_is_beyond_azure_is_persisted_answered_and_repeated_like_any_message(
+    running: Running,
+) -> None:
+    sent = format_http_date(running.house.clock.now())
+    recipient = {"to": PEER, "repeatabilityRequestId": str(uuid.uuid4()), "repeatabilityFirstSent": sent}
+    bodies = [
+        _body(smsRecipients=[recipient], message="", tandem={"data": "AQ==", "priority": priority})
+        for priority in (1, 1, 2)
+    ]
+    first, again, other = [await running.send(body) for body in bodies]
+    assert first.status == 202
+    assert first.json == again.json
+    assert other.json["value"][0]["repeatabilityResult"] == "rejected"
+    path = (
+        f"/admin/resources/{to_text(running.plane.resource)}/messages/{first.json['value'][0]['messageId']}"
+    )
+    shown = (await running.admin(path)).json
+    assert (shown["text"], shown["message"]["tandem"]) == ("01", {"priority": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "target"),
+    [
+        ({"tandem": {"nonsense": 1}}, "tandem.nonsense"),
+        ({"tandem": {"data": "AQ=="}}, "tandem.data"),
+        ({"tandem": {"data": "AQ==", "udh": "BQA="}, "message": ""}, "tandem.udh"),
+        ({"tandem": {"maxParts": 1}, "message": "x" * 161}, "message"),
+        ({"tandem": {"protocolId": 64}}, "tandem.protocolId"),
+    ],
+)
+async def test_what_is_beyond_azure_is_refused_at_its_place(
+    running: Running, changes: dict[str, Any], target: str
+) -> None:
+    assert _error(await running.send(_body(**changes))) == (400, "BadRequest", target)
+
+
+async def test_half_a_surrogate_pair_is_refused_as_documented(running: Running) -> None:
+    raw = json.dumps(_body(message="a\ud800")).encode()
+    answer = await running.send(raw)
+    assert _error(answer) == (400, "BadRequest", "message")
+    assert answer.json["error"]["message"] == "message: Character 2 is half a surrogate pair."
 
 
 # --- administration ---

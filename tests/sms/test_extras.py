@@ -38,7 +38,7 @@ REFUSED = int(CommandStatus.ESME_RINVDSTADR)
 @pytest.fixture
 async def on(store: Store) -> AsyncIterator[Plane]:
     """A plane on both databases; its dispatchers are stopped at the end."""
-    made = await plane(store)
+    made = await plane(store, settings=SmsSettings(protocol_ids=(64, 127)))
     yield made
     for dispatcher in made.dispatchers:
         await dispatcher.stop()
@@ -177,7 +177,7 @@ async def test_a_country_that_denies_the_sender_denies_his_octets(sqlite_store: 
     rules = ComplianceSettings(countries={"US": CountrySettings(denied_senders=(NUMBER,))})
     on = await plane(sqlite_store, settings=SmsSettings(compliance=rules))
     with pytest.raises(InvalidRequest):
-        await send(on, b"\x01")
+        await send(on, b"\x01", Options())
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,7 @@ async def test_a_country_that_denies_the_sender_denies_his_octets(sqlite_store: 
         (b"\x01", Options(envelope=Envelope(header=b"\x00")), "tandem.udh"),
         (bytes(141), Options(max_parts=1), "tandem.data"),
         ("x" * 161, Options(max_parts=1), "message"),
+        ("Hello", Options(protocol_id=64), "tandem.protocolId"),
         ("“" * 71, Options(max_parts=1), "message"),
     ],
 )

@@ -152,8 +152,8 @@ async def test_a_receipt_alone_waits_for_every_response_that_could_name_another(
     assert on.form is None
 
 
-async def test_an_id_that_may_name_two_messages_waits(store: Store) -> None:
-    on = await house(store)
+async def test_an_id_that_may_name_two_messages_waits(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     await on.submit("100", "256")
     await on.deliver("100", "100")
     await on.sweep(GRACE_SECONDS)
@@ -191,8 +191,10 @@ async def test_a_message_to_somebody_else_is_not_taken_for_the_one_that_is_meant
     assert (await on.states("100"), await on.parked()) == (["submitted"], 1)
 
 
-async def test_a_receipt_before_its_response_is_not_given_to_the_message_that_is_there(store: Store) -> None:
-    on = await house(store)
+async def test_a_receipt_before_its_response_is_not_given_to_the_message_that_is_there(
+    sqlite_store: Store,
+) -> None:
+    on = await house(sqlite_store)
     await on.submit("100")  # what the receipt would name as it stands
     await on.deliver("100")
     await on.sweep(1)
@@ -232,8 +234,8 @@ async def test_a_receipt_twice_is_one_pair(sqlite_store: Store) -> None:
     assert on.form is None
 
 
-async def test_what_was_learned_survives_a_restart(store: Store) -> None:
-    on = await again((await learned(store)).on)
+async def test_what_was_learned_survives_a_restart(sqlite_store: Store) -> None:
+    on = await again((await learned(sqlite_store)).on)
     assert on.form == "hex-to-decimal"
     await on.submit("4096")
     await on.deliver("1000")
@@ -400,16 +402,16 @@ async def test_receipts_of_a_link_without_its_setting_any_more_go_with_the_carri
     assert await later.states("100", "256") == ["submitted", "delivered"]
 
 
-async def test_what_cannot_be_learned_is_said_and_goes_in_the_end(store: Store) -> None:
-    on = await house(store)
+async def test_what_cannot_be_learned_is_said_and_goes_in_the_end(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     await on.deliver(*decimals(50))
     with capture_logs() as logs:
         await on.sweep()
         await on.sweep()
     assert [entry["parked"] for entry in logs if entry["event"] == "receipt.form_undecided"] == [50]
-    await purge(store, on.on.clock.now() + EARLY_FOR - SECOND, RetentionSettings())
+    await purge(sqlite_store, on.on.clock.now() + EARLY_FOR - SECOND, RetentionSettings())
     assert await on.parked() == 50
-    await purge(store, on.on.clock.now() + EARLY_FOR, RetentionSettings())
+    await purge(sqlite_store, on.on.clock.now() + EARLY_FOR, RetentionSettings())
     assert await on.parked() == 0
 
 

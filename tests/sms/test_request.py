@@ -11,7 +11,6 @@ from sms.api import SendMessageRequest
 from sms.message import MAX_DATA
 from sms.request import body_and_options
 from sms.send import Options
-from sms.settings import SmsSettings
 from sms.text import BARE, Envelope
 from telephony.kernel.clock import DAY, HOUR, MINUTE, SECOND, to_iso
 from telephony.kernel.errors import InvalidRequest
@@ -21,7 +20,6 @@ from tests.support.clock import START, ManualClock
 pytestmark = pytest.mark.unit
 
 DECODER = BodyDecoder(SendMessageRequest, ("application/json",))
-SETTINGS = SmsSettings(protocol_ids=(127,))
 OCTETS = base64.b64encode(b"\1\2").decode()
 HEADER = base64.b64encode(bytes.fromhex("0605040b8423f0")).decode()
 
@@ -32,7 +30,7 @@ def asked(tandem: Any, message: str | None = "Hello") -> tuple[str | bytes, Opti
     body |= {} if tandem is ... else {"tandem": tandem}
     decoded = DECODER.decode("application/json", None, msgspec.json.encode(body))
     usual = Options(True, "tag", 120)
-    return body_and_options(decoded.message, decoded.tandem, usual, ManualClock(), SETTINGS)
+    return body_and_options(decoded.message, decoded.tandem, usual, ManualClock())
 
 
 def refused(tandem: Any, message: str | None = "Hello") -> str | None:
@@ -120,7 +118,6 @@ def test_a_time_is_in_whatever_zone_it_is_said() -> None:
         ({"dataCoding": 4}, "Hello", "tandem.dataCoding"),
         ({"data": OCTETS, "dataCoding": 256}, None, "tandem.dataCoding"),
         ({"data": OCTETS, "dataCoding": 4, "messageClass": 1}, None, "tandem.messageClass"),
-        ({"protocolId": 64}, "Hello", "tandem.protocolId"),
         ({"protocolId": 256}, "Hello", "tandem.protocolId"),
         ({"sendAt": "tomorrow"}, "Hello", "tandem.sendAt"),
         ({"sendAt": "2026-01-01T03:00:00"}, "Hello", "tandem.sendAt"),

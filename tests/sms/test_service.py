@@ -321,3 +321,33 @@ async def test_a_service_takes_over_while_it_runs(sqlite_store: Store) -> None:
             for message in dead:
                 while await on.state(message) != "delivered":
                     pass
+
+
+async def test_a_message_that_the_carrier_trips_over_fails_and_holds_up_no_other(store: Store) -> None:
+    async with _house(store, window=10, profile="trips") as house:
+        before = await house.send("Hello", *(f"+1206555{number}" for number in range(1000, 1030)))
+        (bad,) = await house.send("a drop of poison", "+12065552000")
+        after = await house.send("Hello", *(f"+1206555{number}" for number in range(3000, 3030)))
+        await house.until("failed", bad)
+        await house.until("delivered", *before, *after)
+        view = await house.plane.view(bad)
+        times = house.smsc.stats().total.refused
+        assert times in (3, 4), "a fourth time when none of the others was answered before the third"
+        reason = view.timeline[-1].data["reason"]
+        assert reason == f"poison: the connection was lost each of the {times} times it was sent"
+        kinds = [entry.kind for entry in view.timeline]
+        assert kinds.count("part.sent-again") == times - 1
+        assert kinds.count("part.suspected") == 1
+        await settled(lambda: house.service.backlog(CARRIER) == 0)
+
+
+async def test_a_message_alone_that_the_carrier_trips_over_fails_once_another_gets_through(
+    sqlite_store: Store,
+) -> None:
+    async with _house(sqlite_store, profile="trips") as house:
+        (bad,) = await house.send("poison", "+12065552000")
+        await settled(lambda: house.smsc.stats().total.refused >= 4)
+        assert await house.plane.state(bad) == "submitting", "as yet the carrier may be ill"
+        good = await house.send("Hello", "+12065551000")
+        await house.until("delivered", *good)
+        await house.until("failed", bad)

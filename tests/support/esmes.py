@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,6 @@ from sms.message import from_wire_id
 from sms.send import SendSms
 from sms.service import SmsService
 from sms.smpp.pdu import SubmitSm
-from sms.smpp.tls import ServerTls
 from sms.store.queries import MessageSummary, MessageView, Search
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.secret import Secret
@@ -95,6 +94,12 @@ class Desk:
         query = select(func.count()).select_from(outbox_table)
         return int(await self.plane.store.read(lambda tx: tx.execute(query).scalar_one()))
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is true."""
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.001)
+
     async def until_waiting(self, count: int) -> None:
         """Wait until it has so many."""
         async with asyncio.timeout(10):
@@ -108,7 +113,7 @@ async def desk(
     *,
     on: Plane | None = None,
     alone: bool = True,
-    tls: ServerTls | None = None,
+    server: Mapping[str, Any] | None = None,
     journal: Path | None = None,
     **account: Any,
 ) -> AsyncIterator[Desk]:
@@ -160,10 +165,12 @@ async def desk(
         numbers=numbers,
         inlet=sms.inlet,
         life=sms.life,
-        settings=_anywhere(tls),
+        settings=_anywhere(**(server or {})),
         alone=alone,
     )
-    verbs = AccountVerbs(store=store, clock=clock, sealer=sealer, directory=directory)
+    verbs = AccountVerbs(
+        store=store, clock=clock, sealer=sealer, directory=directory, reception=esmes.reception
+    )
     await sms.start()
     await esmes.start()
     try:
@@ -175,6 +182,6 @@ async def desk(
         await directory.stop()
 
 
-def _anywhere(tls: ServerTls | None) -> SmppServerSettings:
+def _anywhere(**settings: Any) -> SmppServerSettings:
     # Port 0 is for tests alone; msgspec checks what it decodes.
-    return SmppServerSettings(enabled=True, port=0, tls=tls)
+    return SmppServerSettings(enabled=True, port=0, **settings)

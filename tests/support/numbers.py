@@ -10,6 +10,7 @@ from telephony.kernel.clock import SECOND
 from telephony.kernel.ids import ResourceId, new_id
 from telephony.kernel.money import Money
 from telephony.kernel.store import Store
+from telephony.kernel.store.leases import database_now
 from telephony.numbers.holds import FindHold, Hold, HoldKind
 from telephony.numbers.intake import Intake, take_in
 from telephony.numbers.kinds import EVERYTHING, Assignment, Capabilities, Capability, Lot, NumberType
@@ -102,7 +103,7 @@ def let_time_pass(seconds: float) -> Any:
 
     def job(tx: Connection) -> None:
         if tx.execute(select(hold_time.c.id)).first() is None:
-            tx.execute(insert(hold_time).values(id=1, offset=0, seen=0))
+            tx.execute(insert(hold_time).values(id=1, offset=0, seen=database_now(tx)))
         now = hold_time.c.offset + round(seconds * SECOND)
         tx.execute(update(hold_time).values(offset=now, seen=hold_time.c.seen + round(seconds * SECOND)))
 

@@ -11,6 +11,7 @@ from sms.dispatch import Dispatcher
 from sms.inlet import Inlet
 from sms.message import Outbound, SmsDetail, from_wire_id
 from sms.outgoing import Unit
+from sms.reservation import Reservation
 from sms.send import Options, Recipient, Result, SendSms
 from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, EsmClass, Tag
@@ -209,6 +210,9 @@ class Plane:
             if dispatcher is not None:
                 dispatcher.offer(messages)
 
+        def reserve(carrier: str, ids: Sequence[InteractionId]) -> Reservation | None:
+            return None if dispatcher is None else dispatcher.reserve(ids)
+
         return SendSms(
             store=self.store,
             clock=self.clock,
@@ -217,6 +221,7 @@ class Plane:
             settings=self.settings,
             offer=offer,
             backlog=lambda _: 0 if dispatcher is None else dispatcher.backlog,
+            reserve=reserve,
         )
 
     async def send(
@@ -228,7 +233,14 @@ class Plane:
         return await self.sender(dispatcher)(self.resource, NUMBER, recipients, text, made, "request")
 
     async def accept(
-        self, text: str = "Hello", count_: int = 1, *, report: bool = True, carrier: str = CARRIER
+        self,
+        text: str = "Hello",
+        count_: int = 1,
+        *,
+        report: bool = True,
+        carrier: str = CARRIER,
+        identifiers: Sequence[InteractionId] = (),
+        claimed: bool = False,
     ) -> list[Outbound]:
         """Put messages into the store; return them as dispatchers want them."""
         now = self.clock.now()
@@ -236,12 +248,12 @@ class Plane:
         alphabet, segments = count(text)
         detail = SmsDetail(segments, alphabet.value, None, report, 0)
         new = [
-            NewMessage(
-                self.resource, InteractionId(new_id(now)), NUMBER, PEER, carrier, text.encode(), detail
-            )
-            for _ in range(count_)
+            NewMessage(self.resource, identifier, NUMBER, PEER, carrier, text.encode(), detail)
+            for identifier in identifiers or [InteractionId(new_id(now)) for _ in range(count_)]
         ]
-        await self.store.write(AcceptMessages(self.node, now, "request", expires, now + 30 * DAY, new))
+        await self.store.write(
+            AcceptMessages(self.node, now, "request", expires, now + 30 * DAY, new, claimed=claimed)
+        )
         return [Outbound(one.resource, one.id, one.own, one.peer, text, expires, 0) for one in new]
 
     async def view(self, message: Outbound | Key | Result | InteractionId) -> MessageView:

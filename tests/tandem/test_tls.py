@@ -138,7 +138,10 @@ def test_an_operators_own_files_are_used_as_they_are(tmp_path: Path) -> None:
 
 def test_own_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing.pem"
-    with pytest.raises(ConfigurationError, match="needs its key"):
+    with pytest.raises(ConfigurationError, match=r"^certificate and certificate_key: .* needs its key"):
         Certificates(Files(tmp_path, certificate=missing), now_clock())
-    with pytest.raises(ConfigurationError, match=r"missing\.pem"):
+    with pytest.raises(
+        ConfigurationError, match=r"^certificate and certificate_key: .*missing\.pem"
+    ) as error:
         Certificates(Files(tmp_path, certificate=missing, key=missing), now_clock()).context([])
+    assert error.value.target == "certificate"

@@ -354,7 +354,7 @@ def upgrade() -> None:
     op.create_table(
         "number_operations",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("kind", sa.String(length=28), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),

@@ -76,7 +76,7 @@ async def test_inbound_octets_are_delivered_to_the_bind(control: tuple[Smsc, str
         (TEXT | {"account": "nobody"}, 404, "no account 'nobody'"),
         (TEXT | {"text": "a" * 153 * 256}, 400, "longer than 255 parts"),
         (TEXT | {"data": "AQ=="}, 400, "exclude each other"),
-        (TEXT | {"text": "", "data": "nonsense"}, 400, "`$.data`"),
+        (TEXT | {"text": "", "data": "no base64"}, 400, "`$.data`"),
         (TEXT | {"text": "", "data": "AQ==", "udh": "BQ=="}, 400, "not well-formed"),
         (TEXT | {"text": "", "data": "AQ==", "dataCoding": 256}, 400, "`$.dataCoding`"),
     ],

@@ -27,8 +27,8 @@ def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert list(read(path)) == []
     journal.flush()
     assert list(read(path)) == ENTRIES[:1]
-    journal.add(ENTRIES[1])
-    journal.add(ENTRIES[2])
+    for entry in ENTRIES[1:]:
+        journal.add(entry)
     journal.close()
     assert list(read(path)) == ENTRIES
 

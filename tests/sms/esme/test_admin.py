@@ -39,6 +39,9 @@ async def test_an_account_is_made_binds_sends_and_goes(tmp_path: Path) -> None:
             assert (await esme.submit(theirs))[0] == CommandStatus.ESME_RINVSRCADR
         status, listed = await ask(at, "GET", one)
         assert [(each["systemId"], "password" in each) for each in listed["value"]] == [("crm", False)]
+        assert await ask(at, "GET", one, "/crm") == (200, listed["value"][0])
+        assert listed["value"][0]["use"]["submitted"] == 2
+        assert (await ask(at, "GET", other, "/crm"))[0] == 404
         assert (await ask(at, "GET", other))[1] == {"value": []}
         assert (await ask(at, "DELETE", other, "/crm"))[0] == 404
         status, rotated = await ask(at, "POST", one, "/crm:rotatePassword")

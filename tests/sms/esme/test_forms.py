@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, EsmClass, Tag
 from sms.smpp.pdu import DataSm, DataSmResp, DeliverSm
+from telephony.kernel.clock import SystemClock
 from telephony.kernel.store import Store
 from tests.support.esme import bound
 from tests.support.esmes import PASSWORD, SYSTEM_ID, Desk, desk, submit
-from tests.support.sms import NUMBER, PEER
+from tests.support.sms import NUMBER, PEER, plane
 
 pytestmark = pytest.mark.wire
 
@@ -55,7 +57,9 @@ async def test_it_leaves_as_it_came(
     octets: bytes,
     asked: dict[str, str | int] | None,
 ) -> None:
-    async with desk(sqlite_store, journal=tmp_path / "journal") as at:
+    allowed = SmsSettings(protocol_ids=(0x41,))
+    on = await plane(sqlite_store, clock=SystemClock(), settings=allowed)
+    async with desk(sqlite_store, on=on, journal=tmp_path / "journal") as at:
         await at.account()
         async with visit(at) as esme:
             assert (await esme.submit(submit(**fields)))[0] == 0
@@ -64,6 +68,13 @@ async def test_it_leaves_as_it_came(
         assert (entry.data_coding, bytes.fromhex(entry.head), entry.asked) == (data_coding, octets, asked)
         tied = fields is A_PART
         assert (entry.reference, entry.number, entry.total) == ((7, 1, 2) if tied else (None, 1, 1))
+
+
+async def test_a_protocol_that_the_operator_does_not_allow_is_refused(sqlite_store: Store) -> None:
+    async with desk(sqlite_store) as at:
+        await at.account()
+        async with visit(at) as esme:
+            assert await esme.submit(submit(protocol_id=0x40)) == (CommandStatus.ESME_RSUBMITFAIL, "")
 
 
 @pytest.mark.parametrize(

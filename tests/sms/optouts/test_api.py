@@ -64,7 +64,7 @@ async def running(sqlite_store: Store, tmp_path: Path) -> AsyncIterator[Running]
         ended=on.ended,
     )
     (tmp_path / "house").mkdir()
-    routes = [*sms_api.routes(on.sender(), clock, on.settings), *api.routes(verbs)]
+    routes = [*sms_api.routes(on.sender(), clock), *api.routes(verbs)]
     async with house(routes, tmp_path / "house") as made:
         on.resource = made.one.id
         await sqlite_store.write(AcquireNumber(OwnedNumber(made.one.id, MINE, CARRIER), 1))

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from telephony.events.settings import EventSettings
 from telephony.events.subscription_jobs import ResealSecrets
 from telephony.kernel.clock import DAY
 from telephony.kernel.errors import Conflict, NotFound
@@ -105,3 +106,13 @@ async def test_an_unconfirmed_subscription_lapses_and_its_name_is_free(store: St
 
 async def _thanks(_: Received) -> web.Response:
     return web.Response(text="thank you")
+
+
+async def test_an_accepted_delivery_leaves_no_row(store: Store) -> None:
+    async with Receiver() as endpoint, plane(store, settings=EventSettings()) as node:
+        await node.subscribe(endpoint.url)
+        await node.publish(*[event() for _ in range(40)])
+        await node.deliverer.idle()
+        assert len(endpoint.notifications) == 40
+        assert await node.rows() == []
+        assert {each.kind for each in await node.timeline()} == {"webhook.delivered"}

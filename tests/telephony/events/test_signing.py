@@ -14,6 +14,7 @@ from telephony.events.signing import (
     new_secret,
     sign,
     signature_headers,
+    signature_lines,
     verify,
 )
 from telephony.kernel.clock import SECOND
@@ -82,6 +83,21 @@ def test_while_a_secret_is_changed_either_verifies() -> None:
     both = signature_headers((key_of(other), key_of(SECRET)), "id", NOW, b"{}")
     verify(SECRET, both, b"{}", now=NOW * SECOND)
     verify(other, both, b"{}", now=NOW * SECOND)
+
+
+@given(st.binary(max_size=5000), st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=128))
+@settings(max_examples=30)
+def test_the_lines_of_a_request_are_the_same_headers(body: bytes, identifier: str) -> None:
+    keys = (bytes(32), bytes(range(24)))
+    lines = signature_lines(keys, identifier, NOW, body).decode().split("\r\n")
+    assert lines.pop() == ""
+    assert dict(line.split(": ", 1) for line in lines) == signature_headers(keys, identifier, NOW, body)
+
+
+@pytest.mark.parametrize("identifier", ["a\r\nX-Evil: 1", "a\n", "\0", "caf\u00e9", "\x7f"])
+def test_an_id_that_is_no_header_makes_no_lines(identifier: str) -> None:
+    with pytest.raises(ValueError, match="header"):
+        signature_lines((bytes(32),), identifier, NOW, b"")
 
 
 @pytest.mark.parametrize(

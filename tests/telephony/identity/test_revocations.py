@@ -4,16 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import update
 
 from telephony.identity.names import UserId, parse_raw_id
 from telephony.identity.revocations import GAP_SECONDS, POLL_SECONDS, STALE_SECONDS
 from telephony.identity.store import DELETED
+from telephony.identity.tables import users
 from telephony.identity.verifier import MAX_TOKENS
+from telephony.kernel.clock import SystemClock
 from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
 from tests.support.clock import ManualClock
 from tests.support.identity import CHAT, Identity, identity
+from tests.support.stores import started
 
 pytestmark = pytest.mark.wire
 
@@ -243,6 +247,24 @@ async def test_nothing_is_read_while_nobody_asks(
     await revocations.stop()
 
 
+async def test_gateways_by_themselves_hear_of_a_revocation_within_a_second(postgresql_url: str) -> None:
+    clock = SystemClock()
+    with started(postgresql_url) as here, started(postgresql_url) as there:
+        async with identity(here, clock) as one, identity(there, clock) as two:
+            await two.plane.start()
+            user, token = await one.token()
+            assert await two.proves(token)
+            while not two.plane.verifier._generations:  # until it believes what it remembers
+                await asyncio.sleep(0.01)
+                assert await two.proves(token)
+            await one.plane.verbs.revoke(one.one, user)
+            committed = asked = clock.monotonic()
+            while await two.proves(token):
+                await asyncio.sleep(0.01)
+                asked = clock.monotonic()
+            assert asked - committed < 1.0
+
+
 async def test_remembered_tokens_are_bounded(pair: tuple[Identity, Identity, Cut]) -> None:
     one, _, _ = pair
     verifier = one.plane.verifier
@@ -258,10 +280,6 @@ async def test_remembered_tokens_are_bounded(pair: tuple[Identity, Identity, Cut
 async def test_a_token_of_a_database_that_was_restored_is_dead(
     pair: tuple[Identity, Identity, Cut], store: Store
 ) -> None:
-    from sqlalchemy import update
-
-    from telephony.identity.tables import users
-
     one, two, _ = pair
     user, _ = await one.token()
     await one.plane.verbs.revoke(one.one, user)

@@ -52,8 +52,8 @@ def test_a_number_alone_tells_its_country_type_and_area_code() -> None:
     [
         ("+18005550100", "US", NumberType.TOLL_FREE, "800"),
         ("+442079460000", "GB", NumberType.GEOGRAPHIC, "20"),
-        ("+447700900000", "GB", NumberType.MOBILE, "7700"),
-        ("+33639980000", "FR", NumberType.MOBILE, "6"),
+        ("+447400123456", "GB", NumberType.MOBILE, "7400"),
+        ("+33612345678", "FR", NumberType.MOBILE, "6"),
     ],
 )
 def test_the_plan_knows_other_kinds(number: str, country: str, kind: NumberType, area: str) -> None:

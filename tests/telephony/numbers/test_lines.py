@@ -1,5 +1,6 @@
 """The lines of a file, however broken."""
 
+import contextlib
 import io
 
 import pytest
@@ -75,7 +76,5 @@ def test_a_huge_line_keeps_the_numbers_of_those_behind_it() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_fields_or_in_the_error(raw: bytes) -> None:
     for _, line in read_lines(io.BytesIO(raw)):
-        try:
+        with contextlib.suppress(BadLine):
             assert fields_of(text_of(line), ",")
-        except BadLine as error:
-            assert str(error)

@@ -18,6 +18,7 @@ from telephony.kernel.errors import RemoteUnavailable
 from telephony.kernel.http.outbound import (
     GuardedClient,
     Lookup,
+    OutboundReply,
     RemoteTimedOut,
     RemoteUntrusted,
     _prepared,
@@ -326,12 +327,22 @@ async def test_a_certificate_has_to_name_the_host(tmp_path: Path) -> None:
 
     async with Receiver(tls=server) as outside, _client_to(outside, lookup=here, tls=trusting) as client:
         assert (await client.request("GET", f"https://right.example:{outside.port}/")).status == 200
+        assert await _begun(client, f"https://right.example:{outside.port}/") == 200
         with pytest.raises(RemoteUntrusted):
             await client.request("GET", f"https://wrong.example:{outside.port}/")
         async with _client_to(outside, lookup=here) as strange:
             with pytest.raises(RemoteUntrusted):
                 await strange.request("GET", f"https://right.example:{outside.port}/")
-    assert len(outside.received) == 1
+    assert len(outside.received) == 2
+
+
+async def _begun(client: GuardedClient, url: str) -> int:
+    """Send a request on the kept connection, which there must be, and return the answer's status."""
+    came: asyncio.Future[OutboundReply | Exception] = asyncio.get_running_loop().create_future()
+    assert client.begin(client.opening("GET", url, {}), b"\r\n", 5, came.set_result) is not None
+    result = await asyncio.wait_for(came, 5)
+    assert isinstance(result, OutboundReply)
+    return result.status
 
 
 class _Raw:
