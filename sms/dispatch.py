@@ -14,14 +14,13 @@ import structlog
 from carriers.model.carrier import Carrier
 from carriers.model.smpp import SmppLink
 from sms.address import Addresses
-from sms.gather import Gather
 from sms.message import Outbound
+from sms.outcomes import Outcomes
 from sms.outgoing import Encode, Outgoing, Unit, encoded, submit_sm
 from sms.pace import Pace
 from sms.pending import Pending
 from sms.ports import SubmitLink
 from sms.rates import Rates
-from sms.receipts import match_id
 from sms.reservation import Reservation
 from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, status_text
@@ -31,16 +30,11 @@ from sms.states import MessageEvent, MessageState
 from sms.store.finish import Finisher
 from sms.store.submit import (
     ClaimMessages,
-    Ended,
-    Noted,
-    Outcome,
-    RecordOutcomes,
     ReleaseMessages,
-    Submitted,
 )
 from sms.store.waiting import Backlog, Waiting
 from sms.suspicion import POISON, Suspicion
-from sms.timing import receipt_wait, timed, too_early
+from sms.timing import timed, too_early
 from telephony.kernel.clock import SECOND, Clock
 from telephony.kernel.errors import InvalidRequest, Unavailable
 from telephony.kernel.ids import InteractionId, NodeId, to_text
@@ -96,7 +90,6 @@ class Dispatcher:
         self._rates = Rates.of(self._wants.smpp, self._wants.sender_per_second, self._wants.sender_rates)
         self._addresses = Addresses(self._wants.addressing)
         self._store, self._clock, self._node, self._settings = store, clock, node, settings
-        self._ended = ended
         self._retry_on = retry_on
         self._links: list[SubmitLink] = []
         self._paces: dict[str, Pace] = {}
@@ -119,18 +112,24 @@ class Dispatcher:
         self._wake_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._adopting = asyncio.Lock()
-        self._outcomes: Gather[Outcome, Finisher] = Gather(
-            store,
-            lambda batch: RecordOutcomes(finisher(), batch),
-            done=self._written,
-            failed=self._unwritten,
-            persistent=True,
+        self._outcomes = Outcomes(
+            carrier,
+            store=store,
+            clock=clock,
+            settings=settings,
+            finisher=finisher,
+            ended=ended,
+            forget=self._forget,
         )
 
     @property
     def backlog(self) -> int:
         """Messages that wait for this carrier, in memory and in the store."""
         return self._stored + len(self._held)
+
+    def counts(self) -> tuple[int, int]:
+        """Return the backlog, and how much of it is in memory."""
+        return self.backlog, len(self._held)
 
     # --- life ---
 
@@ -284,10 +283,10 @@ class Dispatcher:
         if self._suspicion.to_judge:
             self._judge()
         for message in self._outgoing.expired(now):
-            self._expire(message)
+            self._outcomes.expire(message)
         for unit in self._suspicion.waiting:
             if unit.message.expires <= now:
-                self._expire(unit.message)
+                self._outcomes.expire(unit.message)
 
     def _hold(self, messages: Iterable[Outbound]) -> int:
         fresh = [message for message in messages if message.id not in self._held]
@@ -343,7 +342,7 @@ class Dispatcher:
                 best = _another(rooms, best)
             room, link = rooms[best]
             if unit.message.expires <= wall and not unit.message.over:
-                self._expire(unit.message)
+                self._outcomes.expire(unit.message)
             if unit.message.over:
                 outgoing.drop(unit, now)
                 continue
@@ -357,10 +356,10 @@ class Dispatcher:
         for link, unit in judged.guilty:
             reason = f"{POISON}: the connection was lost each of the {unit.losses} times it was sent"
             log.warning("dispatch.poison", carrier=self.carrier, link=link, message=to_text(unit.message.id))
-            self._end(unit.message, MessageEvent.REFUSE, f"link:{link}", reason)
+            self._outcomes.end(unit.message, MessageEvent.REFUSE, f"link:{link}", reason)
         for link, unit in judged.suspected:
             data = {"part": unit.part.number, "connections_lost": unit.losses}
-            self._note(unit.message, f"link:{link}", "part.suspected", data)
+            self._outcomes.note(unit.message, f"link:{link}", "part.suspected", data)
         for unit in judged.innocent:
             self._outgoing.give_back(unit)
 
@@ -385,11 +384,11 @@ class Dispatcher:
             return False
         except FieldError as error:
             message.on_wire -= 1
-            self._end(message, MessageEvent.REFUSE, "dispatcher", f"cannot be sent: {error.message}")
+            self._outcomes.end(message, MessageEvent.REFUSE, "dispatcher", f"cannot be sent: {error.message}")
             return True
         if unit.again:
             data = {"part": unit.part.number, "reason": unit.again, "possible_duplicate": True}
-            self._note(message, f"link:{link.name}", "part.sent-again", data)
+            self._outcomes.note(message, f"link:{link.name}", "part.sent-again", data)
             unit.again = ""
         return True
 
@@ -436,7 +435,7 @@ class Dispatcher:
         try:
             self._outgoing.add(message, again)
         except InvalidRequest as error:  # an older version accepted what this one cannot send
-            self._end(message, MessageEvent.REFUSE, "dispatcher", error.message)
+            self._outcomes.end(message, MessageEvent.REFUSE, "dispatcher", error.message)
 
     def _fetch(self) -> None:
         if self._fetching:
@@ -483,20 +482,20 @@ class Dispatcher:
             self._suspicion.answered(link.name)
         if status == CommandStatus.ESME_ROK:
             pace.taken(link.outstanding, link.room)
-            self._taken(link, unit, remote_id)
+            self._outcomes.taken(link.name, unit, remote_id)
         elif message.over:
             pass  # what became of its other parts decided
         elif status in THROTTLED:
             pace.throttled(link.outstanding, self._clock.monotonic())
             data = {"part": unit.part.number, "status": status}
-            self._note(message, f"link:{link.name}", "part.throttled", data)
+            self._outcomes.note(message, f"link:{link.name}", "part.throttled", data)
             unit.losses = 0
             self._outgoing.give_back(unit)
         elif status in self._retry_on or status == CommandStatus.ESME_RINVBNDSTS:  # the SMSC is unbinding
             self._try_later(link, unit, f"refused by the carrier: {status_text(status)}")
         else:
             reason = f"refused by the carrier: {status_text(status)}"
-            self._end(message, MessageEvent.REFUSE, f"link:{link.name}", reason)
+            self._outcomes.end(message, MessageEvent.REFUSE, f"link:{link.name}", reason)
         self.pump_soon()
 
     def submit_lost(self, link: SubmitLink, unit: Unit, reason: str) -> None:
@@ -510,11 +509,13 @@ class Dispatcher:
         unit.again = reason
         policy = self._policy(link).on_lost_response
         if policy == "fail":
-            self._end(message, MessageEvent.REFUSE, f"link:{link.name}", f"{reason}; the carrier may have it")
+            self._outcomes.end(
+                message, MessageEvent.REFUSE, f"link:{link.name}", f"{reason}; the carrier may have it"
+            )
         elif policy == "wait":
             data = {"part": unit.part.number, "reason": reason}
-            self._note(message, f"link:{link.name}", "part.unanswered", data)
-            self._taken(link, unit, "")
+            self._outcomes.note(message, f"link:{link.name}", "part.unanswered", data)
+            self._outcomes.taken(link.name, unit, "")
         elif link.bound and not message.over:  # its own answer is missing, not that of all on the link
             self._suspicion.answered(link.name)
             self._try_later(link, unit, reason)
@@ -529,62 +530,12 @@ class Dispatcher:
         unit.avoid = link.name
         if unit.attempts >= self._settings.attempts:
             text = f"{reason} ({unit.attempts} times)"
-            self._end(unit.message, MessageEvent.REFUSE, f"link:{link.name}", text)
+            self._outcomes.end(unit.message, MessageEvent.REFUSE, f"link:{link.name}", text)
             return
         pause = RETRY_SECONDS[min(unit.attempts, len(RETRY_SECONDS)) - 1]
         data = {"part": unit.part.number, "reason": reason, "again_after": pause}
-        self._note(unit.message, f"link:{link.name}", "part.postponed", data)
+        self._outcomes.note(unit.message, f"link:{link.name}", "part.postponed", data)
         self._outgoing.try_later(unit, self._clock.monotonic() + pause)
-
-    # --- outcomes ---
-
-    def _taken(self, link: SubmitLink, unit: Unit, remote_id: str) -> None:
-        message, part = unit.message, unit.part
-        message.done.add(part.number)
-        now = self._clock.now()
-        wait = message.report_seconds or self._settings.report_seconds
-        if message.extras is not None:
-            wait = receipt_wait(message, wait, now)
-        self._outcomes.add(
-            Submitted(
-                (message.resource, message.id),
-                part.number,
-                part.total,
-                self.carrier,
-                link.name,
-                match_id(remote_id),
-                now,
-                len(message.done) == part.total and not message.over,
-                wait,
-                message.over,
-            )
-        )
-
-    def _expire(self, message: Outbound) -> None:
-        reason = "validity ran out before submission"
-        if not message.untouched:
-            reason = "validity ran out; the carrier may have it"
-        self._end(message, MessageEvent.EXPIRE, "dispatcher", reason)
-
-    def _end(self, message: Outbound, event: MessageEvent, source: str, reason: str) -> None:
-        if message.over:
-            return
-        message.over = True
-        key = (message.resource, message.id)
-        self._outcomes.add(Ended(key, event, self._clock.now(), source, reason, succeeded=len(message.done)))
-
-    def _note(self, message: Outbound, source: str, kind: str, data: Any) -> None:  # noqa: ANN401 - JSON
-        self._outcomes.add(Noted((message.resource, message.id), self._clock.now(), source, kind, data))
-
-    def _written(self, batch: Sequence[Outcome], finisher: Finisher) -> None:
-        for outcome in batch:
-            if isinstance(outcome, Ended) or (isinstance(outcome, Submitted) and outcome.last):
-                self._forget(outcome.key[1])
-        self._ended(finisher)
-
-    def _unwritten(self, batch: Sequence[Outcome]) -> None:
-        # The store stops, or cannot take them: such messages are found as SUBMITTING at the next start.
-        log.error("dispatch.outcomes_unwritten", carrier=self.carrier, count=len(batch))
 
     def _forget(self, identifier: InteractionId) -> None:
         self._held.discard(identifier)

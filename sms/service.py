@@ -9,6 +9,7 @@ import structlog
 
 from carriers.model.carrier import Carrier
 from carriers.model.retry import retry_codes
+from sms.backlog_metrics import COLLECTOR as BACKLOG
 from sms.compliance.store import Compliance
 from sms.dispatch import Dispatcher
 from sms.esme.outbox import Outbox
@@ -206,6 +207,7 @@ class SmsService:
         for traffic in self._carriers.values():
             await traffic.inlet.forms.start()
             await traffic.dispatcher.start(traffic.links)
+            BACKLOG.watch(traffic.dispatcher.carrier, traffic.dispatcher.counts)
         self._tasks = [asyncio.create_task(link.run(), name=f"link:{link.name}") for link in self.links]
         self._tasks.append(asyncio.create_task(self._keep_time(), name="sms.time"))
 

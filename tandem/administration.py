@@ -5,11 +5,11 @@ from typing import Final
 
 import structlog
 
+from tandem import master_key
 from tandem.audit import audited
 from tandem.config.tree import Configuration
 from tandem.first_start import Keepsakes, write_keepsakes
 from tandem.http import Application, ServerLimits
-from tandem import master_key
 from tandem.listeners import Listeners
 from tandem.master_key import MasterKeyVerbs
 from tandem.openapi import with_document

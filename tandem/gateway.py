@@ -262,7 +262,12 @@ async def gateway(
             store=store, clock=clock, sealer=sealer, directory=accounts, reception=esmes.reception
         )
         administration = Administration(
-            store=store, directory=directory, master=master, clock=clock, configuration=configuration, node=node
+            store=store,
+            directory=directory,
+            master=master,
+            clock=clock,
+            configuration=configuration,
+            node=node,
         )
         health = Health(
             __version__,

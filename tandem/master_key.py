@@ -172,7 +172,7 @@ def routes(verbs: MasterKeyVerbs) -> list[Route]:
         ),
         change("rotate", "rotate", rotate, "Add a new master key to the file and seal everything by it"),
         change("reseal", "reseal", reseal, "Seal by the newest master key what an older one sealed"),
-        change("forget_old", "forgetOld", forget_old, "Remove the older master keys from the file, when nothing needs them"),
+        change("forget_old", "forgetOld", forget_old, "Remove the master keys that nothing needs any more"),
     ]
 
 

@@ -23,10 +23,12 @@ from sms.esme import admin as esme_admin
 from sms.optouts import api as optouts_api
 from sms.smpp import states as smpp_states
 from sms.states import INBOUND, OUTBOUND
-from tandem import health, openapi
+from tandem import health, master_key, openapi
 from tandem.config.build import struct_in
 from tandem.config.tree import Configuration
 from tandem.http import routes_table
+from telephony.alarms import admin as alarms_admin
+from telephony.alarms import states as alarms_states
 from telephony.events import admin as events_admin
 from telephony.events import states as events_states
 from telephony.identity import admin as identity_admin
@@ -69,6 +71,7 @@ def pages(folder: Path) -> Mapping[str, str]:
                 OUTBOUND,
                 INBOUND,
                 *_machines(events_states),
+                *_machines(alarms_states),
                 *_machines(identity_states),
                 *_machines(smpp_states),
                 *_machines(number_states),
@@ -89,6 +92,8 @@ def every_route() -> list[Route]:
         *esme_admin.routes(nothing, nothing),
         *resources_admin.routes(nothing),
         *audit_admin.routes(nothing),
+        *alarms_admin.routes(nothing),
+        *master_key.routes(nothing),
         *openapi.routes({}),
         *events_admin.routes(nothing),
         *identity_api.routes(nothing, nothing, nothing),

@@ -214,7 +214,7 @@ def _class(data_coding: int, tlvs: Tlvs) -> int | None:
     if group == 0xF0 or group in (0x10, 0x50):
         return data_coding & 0x03
     subunit = tlv(tlvs, Tag.DEST_ADDR_SUBUNIT) if tlvs else None
-    return subunit[0] - 1 if subunit is not None and 1 <= subunit[0] <= SUBUNITS else None
+    return subunit[0] - 1 if subunit and 1 <= subunit[0] <= SUBUNITS else None
 
 
 def _times(schedule: str, validity: str, now: int) -> tuple[int | None, int | None]:

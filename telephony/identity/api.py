@@ -37,6 +37,9 @@ JWKS: Final = "/.well-known/jwks.json"
 JWKS_MAX_AGE: Final = 300
 """Seconds that keys may be kept: whoever meets a token with an unknown key asks again anyway."""
 
+MAX_EXCHANGE: Final = 16 * 1024
+"""Bytes of a request to exchange a token of Microsoft's: it is read before anybody is known."""
+
 NO_STORE: Final = {"Cache-Control": "no-store"}
 """With every answer that holds a token or says whose it is (RFC 6750 §5.3)."""
 
@@ -241,6 +244,7 @@ def _not_ours() -> list[Route]:
             _refusal(what),
             auth,  # who holds a token of Microsoft's has none of ours; the answer tells nothing of anybody
             versions=versions,
+            max_body=MAX_EXCHANGE,
             summary=f"Answers 501: {what} proves nothing here.",
             unsupported="Answers 501: Microsoft Entra and Teams are not ours; use POST /identities.",
         )

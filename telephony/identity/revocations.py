@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select
 
 from telephony.identity.key_store import KEYS_CHANGED
 from telephony.identity.names import UserId
-from telephony.identity.store import DELETED, KEPT
+from telephony.identity.store import DELETED, FIRST_GENERATION, KEPT
 from telephony.identity.tables import token_revocations
 from telephony.kernel.clock import SECOND, Clock
 from telephony.kernel.errors import Unavailable
@@ -99,7 +99,8 @@ class Revocations:
         self._store, self._clock = store, clock
         self._observers: list[Observer] = []
         self._lasting = 0
-        self._recent: dict[Who, tuple[int, float]] = {}
+        self._heard: dict[Revocation, float] = {}
+        self._floors: dict[Who, int] = {}
         self._complete_at = -float("inf")  # monotonic: when the last reading began that succeeded
         self._since: int | None = None
         self._asked = -float("inf")
@@ -144,8 +145,7 @@ class Revocations:
 
     def floor(self, resource: ResourceId, user: UserId) -> int:
         """Return the generation from which a user's tokens count at least, as far as was heard lately."""
-        known = self._recent.get((resource, user))
-        return 0 if known is None else known[0]
+        return self._floors.get((resource, user), FIRST_GENERATION)
 
     def tell(self, resource: ResourceId, user: UserId, generation: int) -> None:
         """Take note of a revocation of this gateway's own, right after its commit."""
@@ -163,19 +163,15 @@ class Revocations:
         for revocation in found:
             self._take(revocation)
         self._since, self._complete_at = now - OVERLAP_SECONDS * SECOND, began
-        old = began - 2 * OVERLAP_SECONDS
-        if self._recent:
-            self._recent = {who: known for who, known in self._recent.items() if known[1] >= old}
+        self._forget_old(began - 2 * OVERLAP_SECONDS)
 
     def _take(self, revocation: Revocation) -> None:
-        who = revocation.resource, revocation.user
-        known = self._recent.get(who)
-        self._recent[who] = (
-            max(revocation.generation, known[0]) if known else revocation.generation,
-            self._clock.monotonic(),
-        )
-        if known is not None and known[0] >= revocation.generation:
+        heard = revocation in self._heard
+        self._heard[revocation] = self._clock.monotonic()
+        if heard:
             return
+        who = revocation.resource, revocation.user
+        self._floors[who] = max(revocation.generation, self._floors.get(who, FIRST_GENERATION))
         for observer in tuple(self._observers):
             try:
                 if revocation.user == KEYS_CHANGED:
@@ -184,6 +180,16 @@ class Revocations:
                     observer.revoked(revocation.resource, revocation.user, revocation.generation)
             except Exception:  # one that fails must not keep the others from hearing it
                 log.exception("identity.observer_failed")
+
+    def _forget_old(self, before: float) -> None:
+        """Forget what was heard before a time, monotonic: it is never read again."""
+        if all(at >= before for at in self._heard.values()):
+            return
+        self._heard = {each: at for each, at in self._heard.items() if at >= before}
+        self._floors = {}
+        for each in self._heard:
+            who = each.resource, each.user
+            self._floors[who] = max(each.generation, self._floors.get(who, FIRST_GENERATION))
 
     async def _run(self) -> None:
         while True:

@@ -15,7 +15,6 @@ from telephony.identity.keyring import Keyring
 from telephony.identity.metrics import IdentityMetrics
 from telephony.identity.names import UserId, raw_id
 from telephony.identity.revocations import Revocations
-from telephony.identity.store import FIRST_GENERATION
 from telephony.identity.token import Forged, Token, key_named, verify
 from telephony.kernel.clock import Clock
 from telephony.kernel.http.route import UserToken
@@ -112,7 +111,7 @@ class Verifier:
             return None
         await self._keyring.public(token.resource, token.key)  # so that the next one is believed
         # A revocation may have been heard of while the store was asked.
-        generation = max(found, self._revocations.floor(*who), FIRST_GENERATION)
+        generation = max(found, self._revocations.floor(*who))
         if self._revocations.fresh():
             if len(self._generations) >= MAX_USERS:
                 self._generations.clear()

@@ -44,7 +44,7 @@ class ResealSlice:
         column, table, sealer = self.sealed.column, self.sealed.column.table, SelfDescribing(self.master)
         older = self.sealed.older(self.master.newest)
         rows = tx.execute(select(table).where(older).limit(SLICE)).all()
-        keys = tuple(table.primary_key)  # type: ignore[arg-type]
+        keys = tuple(table.primary_key)
         for row in rows:
             before, place = bytes(row._mapping[column.name]), self.sealed.place(row)  # noqa: SLF001 - public
             same = (key == row._mapping[key.name] for key in keys)  # noqa: SLF001
@@ -57,11 +57,11 @@ def count_older(columns: Sequence[SealedColumn], newest: str) -> Callable[[Conne
     """Return the query for how many values another key than `newest` sealed."""
 
     def run(tx: Connection) -> int:
-        found = tx.scalar(
-            select(func.count()).select_from(resource_keys).where(resource_keys.c.master != newest)
+        conditions = [(resource_keys, resource_keys.c.master != newest)]
+        conditions += [(each.column.table, each.older(newest)) for each in columns]
+        return sum(
+            tx.execute(select(func.count()).select_from(table).where(older)).scalar_one()
+            for table, older in conditions
         )
-        for each in columns:
-            found += tx.scalar(select(func.count()).select_from(each.column.table).where(each.older(newest)))
-        return int(found or 0)
 
     return run

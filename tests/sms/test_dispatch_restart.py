@@ -195,7 +195,7 @@ async def test_a_stop_does_not_wait_for_a_store_that_stays_away(
         await never.wait()
 
     monkeypatch.setattr(on.store, "write_until_done", away)
-    monkeypatch.setattr(dispatcher._outcomes, "_write_job", away)
+    monkeypatch.setattr(dispatcher._outcomes._gather, "_write_job", away)
     link.answer()
     await dispatcher.stop(0.01)
     assert await on.state(message) == "submitting"

@@ -29,6 +29,8 @@ class Esme:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.answer: int | None = 0
+        self.alive = True
+        """Whether enquire_link is answered, and kept out of what arrives."""
         self._reader = reader
         self._writer = writer
         self._sequence = 0
@@ -40,6 +42,9 @@ class Esme:
             while True:
                 head = await self._reader.readexactly(4)
                 frame = decode(head + await self._reader.readexactly(unpack_from(">I", head)[0] - 4))
+                if isinstance(frame.pdu, EnquireLink) and self.alive:
+                    self.send(EnquireLinkResp(), frame.sequence)
+                    continue
                 if isinstance(frame.pdu, DeliverSm) and self.answer is not None:
                     self.send(DeliverSmResp(), frame.sequence, self.answer)
                 self._arrived.put_nowait(frame)

@@ -115,7 +115,10 @@ async def inside(
     async with gateway(configuration, lost=lost, registry=CollectorRegistry()) as running:
         if len(list(running.directory.resources)) == 1:
             now, store = SystemClock().now(), running.store
-            master = MasterKeys.from_file(configuration.master_key_path())
+            given = configuration.master_key
+            master = (
+                MasterKeys.parse(given) if given else MasterKeys.from_file(configuration.master_key_path())
+            )
             made = await store.write(CreateResource("other", [other], master, now))
             await store.write(AcquireNumber(OwnedNumber(made.id, OTHERS_NUMBER, "simulated"), now))
             await running.directory.refresh()

@@ -50,6 +50,9 @@ PROMISES: Final = {
     "are not built yet).",
     "R35": "Database gone, disk full: 503 meanwhile, said in words, everything goes on within 5 seconds, "
     "nothing that was accepted is lost.",
+    "Memory": "Half a million messages with receipts through a gateway: its memory is flat after the first "
+    "hundred thousand, its queues are bounded, what is too much gets 429 with Retry-After, nothing that was "
+    "accepted is dropped.",
     "Bad input": "Every malformed request gets the documented error with code, message and target; a wrong "
     "configuration names file, key and what would be right.",
 }

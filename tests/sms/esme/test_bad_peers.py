@@ -14,13 +14,10 @@ from sms.smpp.pdu import (
     BindReceiver,
     BindTransceiver,
     BindTransmitter,
-    DeliverSm,
-    EnquireLink,
-    EnquireLinkResp,
     Pdu,
 )
 from telephony.kernel.store import Store
-from tests.support.esme import Esme, bound
+from tests.support.esme import bound
 from tests.support.esmes import PASSWORD, SYSTEM_ID, Desk, desk, submit
 from tests.support.mutation import mutate
 from tests.support.promises import Report
@@ -121,18 +118,8 @@ async def test_a_slow_reader_is_cut_off_and_what_it_did_not_take_goes_to_its_oth
             assert (await other.submit(submit(registered_delivery=0)))[0] == 0
         await end(peer)
         async with visit(at, "slow", kind=BindReceiver) as again:
-            texts = {await text_of(again) for _ in range(20 * 4)}
+            texts = {(await again.delivery()).short_message for _ in range(20 * 4)}
         assert len(texts) == 20 * 4
-
-
-async def text_of(esme: Esme) -> bytes:
-    """Return the next text; whoever waits for long is asked whether he is there."""
-    while True:
-        frame = await esme.next()
-        if isinstance(frame.pdu, DeliverSm):
-            return frame.pdu.short_message
-        assert isinstance(frame.pdu, EnquireLink), frame
-        esme.send(EnquireLinkResp(), frame.sequence)
 
 
 async def test_a_half_open_customer_is_closed_within_two_periods(sqlite_store: Store) -> None:

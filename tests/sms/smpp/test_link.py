@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from random import Random
 from typing import Any
 
@@ -10,100 +10,26 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from carriers.model.carrier import SmppLink
 from sms.smpp.constants import CommandStatus, Tag
-from sms.smpp.errors import FieldError, LinkFull
+from sms.smpp.errors import LinkFull
 from sms.smpp.link import Link
 from sms.smpp.pdu import (
     BindReceiver,
     BindTransceiver,
     BindTransmitter,
-    DataSm,
-    DataSmResp,
-    DeliverSm,
-    DeliverSmResp,
     EnquireLink,
     SubmitSm,
     SubmitSmResp,
     Unbind,
     UnbindResp,
 )
-from sms.smpp.server import ServerConnection, ServerSettings, SmppServer
 from sms.smpp.states import BindType
-from telephony.kernel.clock import SystemClock
-from telephony.kernel.errors import ConfigurationError
-from telephony.kernel.secret import Secret
 from tests.support.clock import ManualClock
+from tests.support.links import CLOCK, SLACK, House, link_settings, running
 from tests.support.rawsmpp import RawSmsc
 from tests.support.smpp import DELIVER, SUBMIT, Witness
 
 pytestmark = pytest.mark.wire
-
-CLOCK = SystemClock()
-SLACK = 1.0
-"""Seconds that a busy machine may be late by; the moment itself is tested where time stands still."""
-
-
-def link_settings(port: int, **changes: Any) -> SmppLink:
-    defaults: dict[str, Any] = {
-        "host": "127.0.0.1",
-        "port": port,
-        "system_id": "tandem",
-        "password": Secret("secret08"),
-        "reconnect_seconds": (0.01, 0.05),
-    }
-    return SmppLink(**(defaults | changes))
-
-
-@asynccontextmanager
-async def running(link: Link) -> AsyncIterator[Link]:
-    """Run a link, and stop it at the end whatever happened."""
-    task = asyncio.create_task(link.run())
-    try:
-        yield link
-    finally:
-        await link.stop(0)
-        await asyncio.wait_for(task, 5)
-        assert link.status().state == "stopped"
-
-
-class House:
-    """A server and a link between two witnesses."""
-
-    def __init__(self, stack: AsyncExitStack) -> None:
-        self.theirs = Witness()
-        self.ours = Witness()
-        self._stack = stack
-
-    @property
-    def conn(self) -> ServerConnection:
-        return self.theirs.conns[-1]
-
-    async def open(
-        self,
-        *,
-        bound: bool = True,
-        server: ServerSettings | None = None,
-        bind_type: BindType | None = None,
-        max_unanswered: int = 500,
-        **changes: Any,
-    ) -> Link:
-        smsc = SmppServer(self.theirs, server or ServerSettings(), clock=CLOCK)
-        port = await smsc.start("127.0.0.1", 0)
-        self._stack.push_async_callback(smsc.stop)
-        link = Link(
-            "first",
-            "carrier",
-            link_settings(port, **changes),
-            self.ours,
-            clock=CLOCK,
-            bind_type=bind_type,
-            max_unanswered=max_unanswered,
-        )
-        await self._stack.enter_async_context(running(link))
-        if bound:
-            await self.ours.until(lambda: self.ours.named("window_open") or link.bound)
-        return link
 
 
 @pytest.fixture
@@ -179,78 +105,6 @@ async def test_the_bind_says_what_the_configuration_says() -> None:
             assert (await peer.accept_bind()).pdu == BindTransceiver(
                 "tandem", "secret08", "VMA", 0x33, 1, 8, "1425555*"
             )
-
-
-async def test_what_the_carrier_wants_in_every_message_is_there(house: House) -> None:
-    link = await house.open(service_type="CMT", tlvs={"0x1400": "text:campaign"})
-    link.submit(SUBMIT, 1)
-    await house.theirs.until(lambda: house.theirs.named("submit"))
-    [(pdu, _)] = house.theirs.named("submit")
-    assert pdu == replace(SUBMIT, service_type="CMT", tlvs=((0x1400, b"campaign"),))
-
-
-async def test_vendors_parameters_reach_the_handler(house: House) -> None:
-    await house.open()
-    vendors = ((0x1400, b"campaign"), (0x1400, b""), (0x3FFF, b"\0\xff"))
-    house.conn.deliver(replace(DELIVER, tlvs=vendors), 1)
-    await house.ours.until(lambda: house.ours.named("delivered"))
-    assert house.ours.named("delivered")[0][0].tlvs == vendors
-
-
-def test_settings_that_no_message_could_be_sent_with_are_told_at_once() -> None:
-    settings = link_settings(2775, tlvs={"0x0427": "0000"})
-    with pytest.raises(ConfigurationError, match=r"carriers\.c\.smpp\.l\.optional parameter 0x0427"):
-        Link("l", "c", settings, Witness(), clock=CLOCK)
-
-
-async def test_the_window_holds_and_opens_again(house: House) -> None:
-    house.theirs.answers = False
-    link = await house.open(window=3)
-    for token in range(3):
-        link.submit(SUBMIT, token)
-    assert link.room == 0
-    with pytest.raises(LinkFull):
-        link.submit(SUBMIT, 3)
-    await house.theirs.until(lambda: len(house.theirs.named("submit")) == 3)
-    house.ours.seen.clear()
-    sequences = [sequence for _, sequence in house.theirs.named("submit")]
-    house.conn.answer_submit(sequences[1], CommandStatus.ESME_RTHROTTLED)
-    house.conn.answer_submit(sequences[0], 0, "a")
-    await house.ours.until(lambda: house.ours.named("window_open"))
-    assert [entry[:3] for entry in house.ours.seen] == [
-        ("submit_answered", 1, CommandStatus.ESME_RTHROTTLED),
-        ("submit_answered", 0, 0),
-        ("window_open", link),
-    ]
-    assert link.room == 2
-    assert link.status().throttled == 1
-
-
-async def test_a_message_that_does_not_fit_is_refused_and_takes_no_place(house: House) -> None:
-    link = await house.open()
-    with pytest.raises(FieldError, match="destination_addr"):
-        link.submit(replace(SUBMIT, destination_addr="123456789012345678901"), 1)
-    assert (link.room, link.status().sent) == (100, 0)
-
-
-async def test_many_submits_of_one_turn_leave_in_one_write(house: House, monkeypatch: Any) -> None:
-    link = await house.open()
-    transport = link._connection._transport  # type: ignore[union-attr]
-    writes: list[int] = []
-
-    class Spy:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(transport, name)
-
-        def write(self, data: bytes) -> None:
-            writes.append(len(data))
-            transport.write(data)  # type: ignore[union-attr]
-
-    monkeypatch.setattr(link._connection, "_transport", Spy())
-    for token in range(50):
-        link.submit(SUBMIT, token)
-    await house.ours.until(lambda: len(house.ours.named("submit_answered")) == 50)
-    assert len(writes) == 1
 
 
 async def test_one_missing_answer_loses_one_message_and_binds_anew(house: House) -> None:
@@ -420,20 +274,6 @@ async def test_an_smsc_that_never_answers_the_bind_is_left() -> None:
             assert link.status().last_error == "not bound within 0.05 s"
 
 
-async def test_a_message_is_delivered_and_answered_when_the_handler_says_so(house: House) -> None:
-    link = await house.open()
-    house.conn.deliver(DELIVER, "d1")
-    await house.ours.until(lambda: house.ours.named("delivered"))
-    [(pdu, sequence)] = house.ours.named("delivered")
-    assert pdu == DELIVER
-    assert house.theirs.named("deliver_answered") == []
-    link.answer_deliver(sequence, 0)
-    link.answer_deliver(sequence, CommandStatus.ESME_RSYSERR)
-    await house.theirs.until(lambda: house.theirs.named("deliver_answered"))
-    assert house.theirs.named("deliver_answered") == [("d1", 0)]
-    assert link.status().delivered == 1
-
-
 async def test_an_answer_never_goes_to_another_connection(house: House) -> None:
     link = await house.open()
     house.conn.deliver(DELIVER, "old")
@@ -449,30 +289,6 @@ async def test_an_answer_never_goes_to_another_connection(house: House) -> None:
     await house.theirs.until(lambda: house.theirs.named("deliver_answered"))
     assert house.theirs.named("deliver_answered") == [("new", 0)]
     assert house.theirs.named("deliver_lost")[0][0] == "old"
-
-
-async def test_a_flood_of_messages_is_told_that_the_queue_is_full(house: House) -> None:
-    await house.open(max_unanswered=5)
-    for token in range(8):
-        house.conn.deliver(DELIVER, token)
-    await house.theirs.until(lambda: len(house.theirs.named("deliver_answered")) == 3)
-    full = CommandStatus.ESME_RMSGQFUL
-    assert house.theirs.named("deliver_answered") == [(5, full), (6, full), (7, full)]
-    assert len(house.ours.named("delivered")) == 5
-
-
-async def test_a_handler_that_fails_on_a_message_has_it_sent_again_later(
-    house: House, monkeypatch: Any
-) -> None:
-    await house.open()
-
-    def fail(*_: Any) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(house.ours, "delivered", fail)
-    house.conn.deliver(DELIVER, "d1")
-    await house.theirs.until(lambda: house.theirs.named("deliver_answered"))
-    assert house.theirs.named("deliver_answered") == [("d1", CommandStatus.ESME_RX_T_APPN)]
 
 
 @pytest.mark.parametrize("name", ["link_bound", "window_open", "submit_answered", "submit_lost", "link_lost"])
@@ -500,39 +316,6 @@ async def test_a_handler_that_fails_does_not_stop_the_link(house: House, name: s
             await asyncio.sleep(0)
     link.submit(SUBMIT, "b")
     await house.theirs.until(lambda: len(house.theirs.named("submit")) == 2)
-
-
-async def test_a_data_sm_is_delivered_like_a_deliver_sm_and_answered_in_its_own_kind() -> None:
-    ours = Witness()
-    async with RawSmsc() as smsc:
-        link = Link("l", "c", link_settings(smsc.port, response_seconds=0.1), ours, clock=CLOCK)
-        async with running(link):
-            peer = await smsc.accept()
-            await peer.accept_bind()
-            tlvs = ((Tag.MESSAGE_PAYLOAD, b"Hi"),)
-            peer.send(DataSm(source_addr="1", destination_addr="2", esm_class=4, tlvs=tlvs), 33)
-            await ours.until(lambda: ours.named("delivered"))
-            [(pdu, sequence)] = ours.named("delivered")
-            assert pdu == DeliverSm(source_addr="1", destination_addr="2", esm_class=4, tlvs=tlvs)
-            link.answer_deliver(sequence, 0)
-            answer = await peer.read()
-            assert (answer.pdu, answer.sequence) == (DataSmResp(), 33)
-
-
-@pytest.mark.promise("R16")
-async def test_a_malformed_message_is_refused_and_the_link_lives() -> None:
-    ours = Witness()
-    async with RawSmsc() as smsc:
-        link = Link("l", "c", link_settings(smsc.port, response_seconds=0.1), ours, clock=CLOCK)
-        async with running(link):
-            peer = await smsc.accept()
-            await peer.accept_bind()
-            peer.writer.write(bytes.fromhex("00000011 00000005 00000000 00000009 00"))
-            answer = await peer.read()
-            assert (answer.pdu, answer.sequence) == (DeliverSmResp(), 9)
-            assert answer.status == CommandStatus.ESME_RINVCMDLEN
-            peer.send(EnquireLink(), 10)
-            assert (await peer.read()).sequence == 10
 
 
 async def test_stopping_waits_for_answers_then_unbinds(house: House) -> None:

@@ -21,25 +21,31 @@ from tests.support.webhooks import RECEIVED, REPORTED, RESOURCE, event, plane
 pytestmark = [pytest.mark.wire, pytest.mark.promise("R26")]
 
 OK = b"HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nContent-Length: 0\r\n\r\n"
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
 async def server(talk: Talk) -> AsyncIterator[str]:
-    """A server that does `talk` on each connection, counted from 1; returns its URL."""
-    connections = 0
+    """Run a server that does `talk` on each connection; yields its URL."""
+    talks: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal connections
-        connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        talks.append(task)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await talk(reader, writer, connections)
+            await talk(reader, writer)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/hook"
-    listening.close()
-    await listening.wait_closed()
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/hook"
+    finally:
+        listening.close()
+        await listening.wait_closed()
+        await asyncio.wait_for(asyncio.gather(*talks), 5)
 
 
 async def take(reader: asyncio.StreamReader) -> bytes:
@@ -129,7 +135,7 @@ async def test_a_row_that_another_node_took_over_is_not_removed(store: Store) ->
 async def test_a_kept_connection_that_was_closed_costs_no_delivery(store: Store) -> None:
     heads = []
 
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await take(reader))
         writer.write(OK)
         await take(reader)  # and closes without a word
@@ -145,7 +151,7 @@ async def test_a_kept_connection_that_was_closed_costs_no_delivery(store: Store)
 
 
 async def test_an_answer_that_is_none_is_a_failed_try(store: Store) -> None:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(2):  # the handshake, and what makes the way known
             await take(reader)
             writer.write(OK)
@@ -166,7 +172,7 @@ async def test_an_answer_that_is_none_is_a_failed_try(store: Store) -> None:
 async def test_an_endpoint_that_trickles_runs_out_of_time_and_holds_nobody_up(store: Store) -> None:
     stop = asyncio.Event()
 
-    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(2):
             await take(reader)
             writer.write(OK)
@@ -239,7 +245,7 @@ async def test_an_outcome_is_written_though_another_request_hangs(store: Store) 
 async def test_stopping_breaks_off_what_hangs_on_a_kept_connection(store: Store) -> None:
     inside, gone = asyncio.Event(), asyncio.Event()
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(2):
             await take(reader)
             writer.write(OK)

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import update
 
+from telephony.identity.key_store import KEYS_CHANGED
 from telephony.identity.names import UserId, parse_raw_id
-from telephony.identity.revocations import GAP_SECONDS, POLL_SECONDS, STALE_SECONDS
+from telephony.identity.revocations import GAP_SECONDS, OVERLAP_SECONDS, POLL_SECONDS, STALE_SECONDS
 from telephony.identity.store import DELETED
 from telephony.identity.tables import users
 from telephony.identity.verifier import MAX_TOKENS
@@ -61,18 +63,32 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-async def pair(store: Store, clock: ManualClock) -> AsyncIterator[tuple[Identity, Identity, Cut]]:
-    """Two gateways; the second one's store can be cut off."""
+@asynccontextmanager
+async def gateways(store: Store, clock: ManualClock) -> AsyncIterator[tuple[Identity, Identity, Cut]]:
+    """Run two gateways; the second one's store can be cut off."""
     cut = Cut(store)
     async with identity(store, clock) as one, identity(cut, clock) as two:  # type: ignore[arg-type]
         yield one, two, cut
 
 
+@pytest.fixture
+async def pair(store: Store, clock: ManualClock) -> AsyncIterator[tuple[Identity, Identity, Cut]]:
+    """Two gateways, on both databases."""
+    async with gateways(store, clock) as found:
+        yield found
+
+
+@pytest.fixture
+async def alike(sqlite_store: Store, clock: ManualClock) -> AsyncIterator[tuple[Identity, Identity, Cut]]:
+    """Two gateways, for what is the same on any database."""
+    async with gateways(sqlite_store, clock) as found:
+        yield found
+
+
 async def test_what_is_remembered_is_not_asked_for_again(
-    pair: tuple[Identity, Identity, Cut], clock: ManualClock
+    alike: tuple[Identity, Identity, Cut], clock: ManualClock
 ) -> None:
-    one, two, cut = pair
+    one, two, cut = alike
     _, token = await one.token()
     await two.plane.revocations.refresh()
     assert await two.proves(token)
@@ -128,9 +144,9 @@ async def test_a_key_that_another_gateway_ended_counts_no_more(
 
 
 async def test_a_database_that_is_away_lets_nobody_in_for_longer_than_that(
-    pair: tuple[Identity, Identity, Cut], clock: ManualClock
+    alike: tuple[Identity, Identity, Cut], clock: ManualClock
 ) -> None:
-    one, two, cut = pair
+    one, two, cut = alike
     _, token = await one.token()
     await two.plane.revocations.refresh()
     assert await two.proves(token)
@@ -144,9 +160,9 @@ async def test_a_database_that_is_away_lets_nobody_in_for_longer_than_that(
 
 
 async def test_a_revocation_during_the_question_is_not_overlooked(
-    pair: tuple[Identity, Identity, Cut], clock: ManualClock
+    alike: tuple[Identity, Identity, Cut], clock: ManualClock
 ) -> None:
-    one, two, cut = pair
+    one, two, cut = alike
     user, token = await one.token()
     await two.plane.revocations.refresh()
     answer = asyncio.Event()
@@ -200,9 +216,9 @@ async def test_whoever_holds_on_to_tokens_hears_of_revocations_once(
 
 
 async def test_an_observer_that_fails_keeps_nobody_else_from_hearing(
-    pair: tuple[Identity, Identity, Cut],
+    alike: tuple[Identity, Identity, Cut],
 ) -> None:
-    one, _, _ = pair
+    one, _, _ = alike
     user, _ = await one.token()
 
     class Failing(Watcher):
@@ -216,10 +232,37 @@ async def test_an_observer_that_fails_keeps_nobody_else_from_hearing(
     assert watcher.heard
 
 
-async def test_after_a_long_silence_nothing_remembered_is_believed(
-    pair: tuple[Identity, Identity, Cut], clock: ManualClock
+async def test_each_change_is_heard_once_even_when_the_databases_clock_goes_back(
+    alike: tuple[Identity, Identity, Cut],
 ) -> None:
-    one, two, cut = pair
+    one, _, _ = alike
+    watcher = Watcher()
+    one.plane.revocations.observe(watcher)
+    for at in (10, 5, 10, 5):
+        one.plane.revocations.tell(one.one, KEYS_CHANGED, at)
+    assert watcher.heard == [one.one, one.one]
+
+
+async def test_what_was_heard_long_ago_is_forgotten(
+    alike: tuple[Identity, Identity, Cut], clock: ManualClock
+) -> None:
+    one, _, _ = alike
+    revocations, user = one.plane.revocations, UserId(b"u" * 16)
+    revocations.tell(one.one, user, 1)
+    clock.advance(OVERLAP_SECONDS)
+    revocations.tell(one.one, user, 2)
+    clock.advance(OVERLAP_SECONDS + 1)
+    await revocations.refresh()
+    assert revocations.floor(one.one, user) == 2
+    clock.advance(OVERLAP_SECONDS + 1)
+    await revocations.refresh()
+    assert (revocations.floor(one.one, user), revocations._heard) == (0, {})
+
+
+async def test_after_a_long_silence_nothing_remembered_is_believed(
+    alike: tuple[Identity, Identity, Cut], clock: ManualClock
+) -> None:
+    one, two, cut = alike
     _, token = await one.token()
     await two.plane.revocations.refresh()
     watcher = Watcher()
@@ -234,9 +277,9 @@ async def test_after_a_long_silence_nothing_remembered_is_believed(
 
 
 async def test_nothing_is_read_while_nobody_asks(
-    pair: tuple[Identity, Identity, Cut], clock: ManualClock
+    alike: tuple[Identity, Identity, Cut], clock: ManualClock
 ) -> None:
-    _, two, cut = pair
+    _, two, cut = alike
     revocations = two.plane.revocations.start()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -265,8 +308,8 @@ async def test_gateways_by_themselves_hear_of_a_revocation_within_a_second(postg
             assert asked - committed < 1.0
 
 
-async def test_remembered_tokens_are_bounded(pair: tuple[Identity, Identity, Cut]) -> None:
-    one, _, _ = pair
+async def test_remembered_tokens_are_bounded(alike: tuple[Identity, Identity, Cut]) -> None:
+    one, _, _ = alike
     verifier = one.plane.verifier
     _, token = await one.token()
     assert await one.proves(token)

@@ -19,6 +19,7 @@ from telephony.kernel.store import Store
 from telephony.kernel.store.retention import PurgeExpired
 from tests.support.clock import ManualClock
 from tests.support.identity import CHAT, Identity, identity, raw
+from tests.support.stores import started
 
 pytestmark = pytest.mark.wire
 
@@ -140,6 +141,27 @@ async def test_a_custom_id_makes_one_user_however_often_and_by_however_many(home
     await verbs.delete(home.one, raw(again))
     fresh, _ = await verbs.create(home.one, None, "sally")
     assert fresh.id != again.id
+
+
+async def test_gateways_that_make_the_same_user_at_once_make_one(
+    postgresql_url: str, clock: ManualClock
+) -> None:
+    with started(postgresql_url) as here, started(postgresql_url) as there:
+        async with identity(here, clock) as one, identity(there, clock) as two:
+            made = await asyncio.gather(
+                *(
+                    each.plane.verbs.create(one.one, None, f"{n % 4}")
+                    for n in range(12)
+                    for each in (one, two)
+                )
+            )
+            assert len({user.id for user, _ in made}) == 4
+            assert len(await one.plane.verbs.list(one.one, after=b"", limit=100)) == 4
+
+            def counted(tx: Connection) -> list[int]:
+                return list(tx.execute(select(user_counts.c.users)).scalars())
+
+            assert await here.read(counted) == [4]
 
 
 async def test_a_user_shows_when_its_last_token_was_issued(home: Identity, clock: ManualClock) -> None:
