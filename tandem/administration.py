@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from sms.store import erase as sms_erase
 from tandem import master_key
 from tandem.audit import audited
 from tandem.config.tree import Configuration
@@ -15,14 +16,16 @@ from tandem.master_key import MasterKeyVerbs
 from tandem.openapi import with_document
 from tandem.tls import Certificates
 from telephony.alarms import admin as alarms_admin
+from telephony.events.erase import WEBHOOKS
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import TandemError
 from telephony.kernel.http.route import Route
 from telephony.kernel.ids import NodeId
 from telephony.kernel.store import Store
 from telephony.resources import admin as resources_admin
-from telephony.resources import audit_admin
+from telephony.resources import audit_admin, privacy_admin
 from telephony.resources.directory import Directory
+from telephony.resources.privacy import FIRST_ANSWERS, PrivacyVerbs
 from telephony.resources.seal import MasterKeys
 from telephony.resources.service import ResourceVerbs
 
@@ -30,6 +33,10 @@ log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 10.0
 """How long running requests may take to end on the further listeners."""
+
+
+ERASERS: Final = (WEBHOOKS, *sms_erase.ERASERS, FIRST_ANSWERS)
+"""All that is kept of people, whichever plane keeps it. Webhooks first: they tell of messages."""
 
 
 class Administration:
@@ -51,6 +58,7 @@ class Administration:
         self._master_key = MasterKeyVerbs(
             store=store, master=master, configuration=configuration, node=node, clock=clock
         )
+        self._privacy = PrivacyVerbs(store, clock, ERASERS, (sms_erase.kept,))
         self._told: list[Callable[[], None]] = []
         self._certificates: Certificates | None = None
         self._listeners: Listeners | None = None
@@ -63,6 +71,7 @@ class Administration:
             *audit_admin.routes(self._store),
             *alarms_admin.routes(self._store),
             *master_key.routes(self._master_key),
+            *privacy_admin.routes(self._privacy, self._directory.knows),
         ]
         return tuple(audited(with_document(own), self._store, self._clock, self._configuration.audit))
 

@@ -42,7 +42,7 @@ from telephony.numbers import api as numbers_api
 from telephony.numbers import api_available as numbers_available
 from telephony.numbers import states as number_states
 from telephony.resources import admin as resources_admin
-from telephony.resources import audit_admin
+from telephony.resources import audit_admin, privacy_admin
 
 NOTE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n\n"
 
@@ -94,6 +94,7 @@ def every_route() -> list[Route]:
         *audit_admin.routes(nothing),
         *alarms_admin.routes(nothing),
         *master_key.routes(nothing),
+        *privacy_admin.routes(nothing, nothing),
         *openapi.routes({}),
         *events_admin.routes(nothing),
         *identity_api.routes(nothing, nothing, nothing),
@@ -134,7 +135,9 @@ def own_operations(routes: Iterable[Route]) -> str:
     return (
         NOTE
         + "# Operations beyond ACS\n\n"
-        + "`admin` routes take `Authorization: Bearer KEY`; the first key lies in `var/admin-key`.\n\n"
+        + "`admin` routes take `Authorization: Bearer KEY`; the first key lies in `var/admin-key`.\n"
+        + "`user` routes take `Authorization: Bearer TOKEN` with a [user's token](../how-to/users-and-tokens.md)"
+        + " of the authority's resource.\n\n"
         + routes_table(own)
     )
 

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "admin-key": "tandem.cli.admin_keys:app",
     "master-key": "tandem.cli.master_key:app",
     "audit": "tandem.cli.audit:audit",
+    "privacy": "tandem.cli.privacy:app",
     "alarms": "tandem.cli.alarms:app",
     "backup": "tandem.cli.backup:backup",
     "restore": "tandem.cli.backup:restore",

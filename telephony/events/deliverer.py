@@ -8,7 +8,7 @@ group at a time; what a crash loses of them is delivered again (at least once, i
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -19,11 +19,11 @@ from telephony.events.backlog import (
     PURGE_SLICE,
     Outcome,
     Purge,
-    RecordOutcomes,
     due_deliveries,
     waiting_subscriptions,
 )
 from telephony.events.lanes import NEVER, Lane
+from telephony.events.outcomes import OutcomeWriter
 from telephony.events.retry import ACCEPTED, DeadReason, Tries, decide
 from telephony.events.settings import EventSettings
 from telephony.events.states import DELIVERY, DeliveryEvent, DeliveryState, SubscriptionState
@@ -43,9 +43,6 @@ log = structlog.get_logger(__name__)
 PAGE: Final = 500
 """Rows that are read from the store at once for one lane."""
 
-GROUP: Final = 500
-"""Outcomes that are written at once: keeps the writer's transaction short."""
-
 RESCAN_SECONDS: Final = 30
 """How often the store is asked for what memory knows nothing of: its publisher died after the commit."""
 
@@ -60,15 +57,6 @@ AFTER_TROUBLE_SECONDS: Final = 30
 
 MAX_PROBING: Final = 256
 """Requests at once to all endpoints that count as dead together: bounds the sockets that they hold."""
-
-STOP_SECONDS: Final = 5.0
-"""How long `stop` waits for a store that is away."""
-
-GATHER_SECONDS: Final = 0.025
-"""How long an outcome may wait for others that are written with it, while requests are on the wire.
-
-A crash meanwhile has them sent again; a commit for a few of them costs more than they do.
-"""
 
 ACCEPTED_AT_ONCE: Final = DELIVERY.fire(DELIVERY.initial, DeliveryEvent.ACCEPT)
 """What nearly all come to."""
@@ -100,9 +88,13 @@ class Deliverer:
         self._held = 0
         self._probing = 0
         self._parked: dict[SubscriptionId, Lane] = {}
-        self._outcomes: list[tuple[Lane, Outcome]] = []
-        self._flusher: asyncio.Task[None] | None = None
-        self._writing: asyncio.TimerHandle | None = None
+        self._outcomes = OutcomeWriter(
+            store,
+            node,
+            keep=settings.delivered_hours > 0,
+            coming=lambda: bool(self._flying),
+            written=self._written,
+        )
         self._ways: dict[SubscriptionId, Way] = {}
         self._flying: set[Attempt] = set()
         self._all_landed = asyncio.Event()
@@ -180,12 +172,7 @@ class Deliverer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._flying.clear()
-        self._write_down()
-        if self._flusher is not None and not self._flusher.done():
-            _, late = await asyncio.wait((self._flusher,), timeout=STOP_SECONDS)
-            if late:  # what is not written down is delivered again
-                self._flusher.cancel()
-                await asyncio.gather(self._flusher, return_exceptions=True)
+        await self._outcomes.close()
 
     async def idle(self) -> None:
         """Wait until nothing is in memory: every outcome is written."""
@@ -363,7 +350,7 @@ class Deliverer:
             self._alarm.set()
         if not self._flying:
             self._all_landed.set()
-            self._write_down()
+            self._outcomes.write_down()
 
     async def _outcome(self, attempt: Attempt) -> Outcome | None:
         """Try a delivery; None when it has to wait in the store as it is."""
@@ -468,46 +455,19 @@ class Deliverer:
                     delivery=to_text(outcome.delivery.id),
                     reason=outcome.reason,
                 )
-        self._outcomes.append((lane, outcome))
-        if len(self._outcomes) >= GROUP:
-            self._write_down()
-        else:
-            self._write_later()
+        self._outcomes.add(lane, outcome)
 
-    def _write_later(self) -> None:
-        if self._writing is None:
-            self._writing = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._write_down)
-
-    def _write_down(self) -> None:
-        """Write the outcomes that there are."""
-        if self._writing is not None:
-            self._writing.cancel()
-            self._writing = None
-        if self._outcomes and (self._flusher is None or self._flusher.done()):
-            self._flusher = asyncio.create_task(self._flush(), name="events.outcomes")
-
-    async def _flush(self) -> None:
-        while self._outcomes:
-            group, self._outcomes = self._outcomes[:GROUP], self._outcomes[GROUP:]
-            outcomes = [each for _, each in group]
-            keep = self._settings.delivered_hours > 0
-            try:
-                await self._store.write_until_done(RecordOutcomes(outcomes, self._node, keep))
-            except Exception as error:  # whatever it is, these rows are as they were: they are tried again
-                if not isinstance(error, TandemError):
-                    log.exception("events.outcomes_failed", count=len(group))
-                again = self._clock.now() + AFTER_TROUBLE_SECONDS * SECOND
-                for lane, _ in group:
-                    lane.look_again(again)
-            for lane, outcome in group:
-                if outcome.state is DeliveryState.WAITING:
-                    lane.look_again(outcome.due)
-                lane.release(outcome.delivery.id)
-            self._hold(-len(group))
-            self._alarm.set()
-            if self._outcomes and self._flying and len(self._outcomes) < GROUP:
-                self._write_later()  # more is coming
-                break
+    def _written(self, group: Sequence[tuple[Lane, Outcome]], *, lost: bool) -> None:
+        """Forget deliveries: the store has what became of them, or, when `lost`, they are as before."""
+        again = self._clock.now() + AFTER_TROUBLE_SECONDS * SECOND
+        for lane, outcome in group:
+            if lost:
+                lane.look_again(again)
+            elif outcome.state is DeliveryState.WAITING:
+                lane.look_again(outcome.due)
+            lane.release(outcome.delivery.id)
+        self._hold(-len(group))
+        self._alarm.set()
 
     def _release(self, lane: Lane, identifier: bytes) -> None:
         lane.release(identifier)

@@ -186,3 +186,16 @@ def test_everything_that_waits_goes_once_and_each_sender_keeps_its_order(
             if who == sender
         ]
         assert len(mine) <= 1 or mine[-1][1] - mine[0][1] >= (len(mine) - 1) / 2.0 - 2 * SLACK_SECONDS
+
+
+def test_a_bucket_with_another_rate_remembers_what_was_taken() -> None:
+    bucket = Bucket(10.0, slack=0.9)
+    for _ in range(10):
+        assert bucket.wait(0.0) == 0.0
+        bucket.take(0.0)
+    bucket.change(1.0, SLACK_SECONDS)
+    assert bucket.wait(0.0) > 0.9
+    bucket.take(1.0)
+    assert bucket.wait(1.0) == pytest.approx(1.0 - SLACK_SECONDS, abs=1e-3)
+    bucket.change(10.0, 0.9)
+    assert bucket.room(10.0) == 10

@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sms.api import SendMessageRequest
 from sms.message import MAX_DATA
-from sms.request import body_and_options
+from sms.outgoing import encoded
+from sms.request import TandemOptions, body_and_options
 from sms.send import Options
-from sms.text import BARE, Envelope
+from sms.text import BARE, Envelope, InvalidHeader
 from telephony.kernel.clock import DAY, HOUR, MINUTE, SECOND, to_iso
 from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.http.bodies import BodyDecoder
@@ -134,3 +137,43 @@ def test_a_time_is_in_whatever_zone_it_is_said() -> None:
 )
 def test_what_is_wrong_is_refused_at_its_place(tandem: Any, message: str | None, target: str) -> None:
     assert refused(tandem, message) == target
+
+
+NAMES = [field.encode_name for field in msgspec.structs.fields(TandemOptions)]
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 70_000)
+    | st.text(max_size=12)
+    | st.sampled_from([OCTETS, HEADER, "2026-01-02T00:00:00Z"])
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.dictionaries(
+        st.sampled_from(NAMES),
+        SCALARS | st.dictionaries(st.sampled_from(["destination", "source"]), SCALARS, max_size=2),
+        max_size=4,
+    ),
+    st.sampled_from(["", "Hello"]),
+)
+def test_whatever_is_asked_is_something_to_send_or_refused_at_its_place(
+    tandem: dict[str, Any], message: str
+) -> None:
+    try:
+        body, options = asked(tandem, message)
+    except InvalidRequest as error:
+        target = error.target or "nowhere"
+    else:
+        target = ""
+    if target:
+        assert target == "message" or target.startswith("tandem.")
+        return
+    assert body
+    assert isinstance(body, bytes) == ("data" in tandem and tandem["data"] is not None)
+    try:
+        parts = encoded(body, options.envelope).parts(7)
+    except InvalidHeader:
+        return  # what a header is, the encoder knows
+    assert parts

@@ -29,13 +29,13 @@ from tests.support.scale import scale
 
 pytestmark = [pytest.mark.soak, pytest.mark.promise("Memory")]
 
-MESSAGES = scale(6_000, 500_000)
+MESSAGES = scale(4_000, 500_000)
 BATCH = 100
 CLIENTS = 12
 REPORTED_EVERY = 10
 """Of so many requests one wants delivery reports."""
-MOST_WAITING, MOST_IN_MEMORY = scale((1_500, 300), (30_000, 5_000))
-WARM = scale(3_000, 100_000)
+MOST_WAITING, MOST_IN_MEMORY = scale((1_000, 300), (30_000, 5_000))
+WARM = scale(2_000, 100_000)
 """Messages until every cache is full."""
 EVERY_SECONDS = scale(0.25, 10.0)
 GROWTH = scale(0.25, 0.10)

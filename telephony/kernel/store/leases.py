@@ -2,7 +2,7 @@
 
 A row that somebody has to work on carries the node in a `node` column; its table says so by `info=WORK`. The
 lease is the node's, on the database's clock. A node whose lease ran out is dead to the others: one of them
-takes its work over, in one transaction, and raises each row's `version`, so that a node that only slept loses
+takes its work over, a slice at a time, and raises each row's `version`, so that a node that only slept loses
 every compare-and-set it still had in mind. Such a node learns it from `RenewLease`, which raises LeaseLost.
 
 What such a node wrote while it did not know yet stands under an id that is settled already, and is taken over
@@ -36,6 +36,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 
@@ -55,6 +56,10 @@ RENEWALS: Final = 5
 
 RENEW_SECONDS: Final = LEASE_SECONDS / RENEWALS
 """How often the usual one is renewed. So a dead node's work is another's after 15 to 18 seconds."""
+
+SLICE: Final = 5000
+"""Rows that change hands in one transaction: some tenths of a second. Half a million in one took longer than
+PostgreSQL may work on a statement of ours, and would hold up the survivor's own work and lease."""
 
 SETTLED: Final = 0
 """`lease_until` of a node that has nothing left to take over."""
@@ -145,7 +150,10 @@ class EndLease:
 
 @dataclass(frozen=True, slots=True)
 class TakeOver:
-    """Job: make the work of dead nodes this node's; returns how many rows changed hands."""
+    """Job: make the work of dead nodes this node's; returns how many rows changed hands.
+
+    SLICE means that there may be more: run it again.
+    """
 
     node: NodeId
     alone: bool = False
@@ -166,7 +174,13 @@ class TakeOver:
             values: dict[str, object] = {"node": self.node}
             if "version" in table.c:
                 values["version"] = table.c.version + 1
-            moved += tx.execute(update(table).where(table.c.node.in_(found)).values(values)).rowcount
+            key = table.primary_key.columns
+            theirs = table.c.node.in_(found)
+            some = select(*key).where(theirs).limit(SLICE - moved)
+            # Theirs still: one that only slept may have ended it since it was looked up.
+            moved += tx.execute(update(table).where(theirs, tuple_(*key).in_(some)).values(values)).rowcount
+            if moved == SLICE:
+                break
         tx.execute(update(nodes).where(nodes.c.id.in_(found)).values(lease_until=SETTLED))
         return moved
 
@@ -202,13 +216,15 @@ async def keep_lease(
     """
     pause = seconds / RENEWALS if every is None else every
     while True:
+        moved = 0
         try:
             await store.write(RenewLease(node, seconds))
             if await store.read(expired_nodes) and (moved := await store.write(TakeOver(node))):
                 taken(moved)
         except Unavailable as error:  # there are five tries in a lease
             log.warning("lease.waits", reason=error.message)
-        await asyncio.sleep(pause)
+        if moved < SLICE:
+            await asyncio.sleep(pause)
 
 
 class Hold:

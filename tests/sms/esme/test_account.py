@@ -1,11 +1,21 @@
 """Accounts as data."""
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sms.esme.account import AccountSettings, check_password, esme_account, new_password, spell_id
+from sms.esme.account import (
+    AccountSettings,
+    IdForm,
+    check_password,
+    esme_account,
+    new_password,
+    read_id,
+    spell_id,
+)
 from sms.esme.admin import NewAccount
 from sms.smpp.states import BindType
 from telephony.kernel.errors import InvalidRequest
@@ -70,3 +80,17 @@ def test_every_spelling_of_an_id_is_unique_and_short() -> None:
     assert int(spell_id(identifier, "decimal")) == int.from_bytes(identifier, "big")
     assert spell_id(identifier, "guid") == "0001ffff-ffff-ffff-ffff-ffffffffffff"
     assert len(spell_id(bytes([255]) * 16, "decimal")) == 39
+
+
+@settings(max_examples=50)
+@given(st.binary(min_size=16, max_size=16), st.sampled_from(get_args(IdForm)))
+def test_an_id_is_read_as_it_was_spelled(identifier: bytes, form: IdForm) -> None:
+    assert read_id(spell_id(identifier, form), form) == identifier
+
+
+@pytest.mark.parametrize("form", get_args(IdForm))
+@pytest.mark.parametrize(
+    "text", ["", "x", "-1", " 1", "9" * 40, "9" * 39, "f" * 33, "\N{ARABIC-INDIC DIGIT ONE}" * 32]
+)
+def test_what_is_no_id_is_read_as_none(text: str, form: IdForm) -> None:
+    assert read_id(text, form) is None

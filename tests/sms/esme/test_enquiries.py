@@ -4,10 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from sms.smpp.constants import CommandStatus, MessageState
 from sms.smpp.pdu import CancelSm, CancelSmResp, Pdu, QuerySm, QuerySmResp, ReplaceSm, ReplaceSmResp
 from telephony.kernel.store import Store
+from telephony.kernel.store.leases import RegisterNode
+from telephony.kernel.store.schema import interactions
 from tests.support.esme import Esme, bound
 from tests.support.esmes import PASSWORD, SYSTEM_ID, Desk, desk, submit
 from tests.support.sms import NUMBER, PEER
@@ -168,6 +171,28 @@ async def test_a_text_that_waits_for_its_link_is_replaced_and_only_the_new_one_l
         (one,) = await at.sent()
         assert (await at.view(one)).text == "new"
         assert at.smsc.stats().total.submitted == 1
+
+
+async def test_a_text_that_another_gateway_is_about_to_send_stays(store: Store) -> None:
+    async with desk(store, profile="mute") as at:
+        await at.account()
+        async with visit(at) as esme:
+            _, identifier = await esme.submit(submit(schedule_delivery_time=LATER))
+            other = await store.write(RegisterNode("other"))
+            await store.write(lambda tx: tx.execute(update(interactions).values(node=other)))
+            assert await replace(esme, identifier) == CommandStatus.ESME_RREPLACEFAIL
+        (one,) = await at.sent()
+        assert (await at.view(one)).text == "Hello"
+
+
+async def test_a_part_and_octets_are_not_replaced(sqlite_store: Store) -> None:
+    async with desk(sqlite_store) as at:
+        await at.account()
+        async with visit(at) as esme:
+            part = {"short_message": bytes((5, 0, 3, 7, 2, 1)) + b"Hi", "esm_class": 0x40}
+            for fields in (part, {"data_coding": 4}):
+                _, identifier = await esme.submit(submit(schedule_delivery_time=LATER, **fields))
+                assert await replace(esme, identifier) == CommandStatus.ESME_RREPLACEFAIL
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,17 @@ def test_an_account_binds_with_its_password_from_its_addresses() -> None:
     assert bind(place, peer="::ffff:192.0.2.9").status == 0
 
 
+def test_an_account_that_needs_a_certificate_binds_by_its_name_alone() -> None:
+    place = gate(account(certificate="crm.example"))
+    for names in (set[str](), {"other.example"}):
+        verdict = place.bind("one", "password", TRX, HERE, 0.0, names)
+        assert verdict.status == CommandStatus.ESME_RINVPASWD
+        assert verdict.reason == "it has no certificate of the name it needs"
+    assert place.bind("one", "password", TRX, HERE, 0.0, {"other.example", "crm.example"}).status == 0
+    wrong = place.bind("one", "Password", TRX, HERE, 0.0, {"crm.example"})
+    assert wrong.reason == "wrong password"
+
+
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [

@@ -150,6 +150,20 @@ async def test_a_client_certificate_is_shown_where_it_is_asked_for(
     await house.ours.until(lambda: link.bound)
 
 
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_the_name_in_a_clients_certificate_is_known(authority: Authority, run: Any) -> None:
+    async def scene() -> None:
+        mine = authority.issue("crm.example")
+        tls = SmppTls(ca=authority.ca, certificate=mine.certificate, key=mine.key)
+        async with opened() as place:
+            link = await place.open(server_tls(authority, client_ca=authority.ca), tls)
+            await place.ours.until(lambda: link.bound)
+            names = place.theirs.conns[0].certificate()["subjectAltName"]
+            assert names == (("DNS", "crm.example"),)
+
+    run(scene())
+
+
 async def test_without_the_client_certificate_that_is_asked_for_nobody_binds(
     house: House, authority: Authority, tmp_path: Path
 ) -> None:

@@ -45,9 +45,7 @@ async def _at(store: Store, hour: int) -> Plane:
 
 async def _release(on: Plane, node: NodeId | None = None) -> dict[str, int]:
     now = on.clock.now()
-    return await on.store.write(
-        ReleaseHeld(node or on.node, now, on.settings.validity_seconds)
-    )
+    return await on.store.write(ReleaseHeld(node or on.node, now, on.settings.validity_seconds))
 
 
 async def test_within_the_hours_it_is_sent_at_once(store: Store) -> None:

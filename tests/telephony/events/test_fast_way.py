@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import Connection, update
 
-from telephony.events.deliverer import GATHER_SECONDS
+from telephony.events.outcomes import GATHER_SECONDS
 from telephony.events.settings import EventSettings
 from telephony.events.signing import verify
 from telephony.events.store import deliveries

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.kernel.ids import from_text, new_id, time_of, to_text
+from telephony.kernel.ids import from_text, new_id, new_ids, time_of, to_text
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +37,17 @@ def test_an_id_carries_its_time() -> None:
 def test_ids_of_one_microsecond_differ_and_keep_their_order() -> None:
     made = [new_id(NOW) for _ in range(10_000)]
     assert made == sorted(set(made))
+
+
+def test_ids_made_together_are_ids_as_any() -> None:
+    before = new_id(1_767_225_600_000_000)
+    made = new_ids(1_767_225_600_000_000, 5000)
+    after = new_id(1_767_225_600_000_000)
+    assert [before, *made, after] == sorted({before, *made, after})
+    assert {uuid.UUID(bytes=each).version for each in made} == {7}
+    assert {uuid.UUID(bytes=each).variant for each in made} == {uuid.RFC_4122}
+    assert len({each[8:] for each in made}) == 5000
+    assert new_ids(0, 0) == []
 
 
 def test_threads_never_get_the_same_id() -> None:

@@ -112,6 +112,26 @@ async def test_work_of_a_dead_node_is_taken_over_once_and_its_history_stays(stor
     assert await store.write(TakeOver(alive)) == 0
 
 
+async def test_much_work_is_taken_over_in_slices_until_nothing_is_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SLICE", 4)
+    dead, survivor = await store.write(RegisterNode("a")), await store.write(RegisterNode("b"))
+    await store.write(Work(dead, *range(1, 11)))
+    await store.write(EndLease(dead))
+    told: list[int] = []
+    keeping = asyncio.create_task(keep_lease(store, survivor, told.append, every=3600))
+    async with asyncio.timeout(10):
+        while sum(told) < 10:
+            await asyncio.sleep(0)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert told == [4, 4, 2], "without a pause while there is more"
+    assert set((await store.read(owners)).values()) == {(survivor, 2)}
+    with pytest.raises(LeaseLost):
+        await store.write(RenewLease(dead))
+
+
 async def test_a_node_that_was_taken_over_learns_it(store: Store) -> None:
     slept = await store.write(RegisterNode("slept", seconds=0))
     heir = await store.write(RegisterNode("heir"))

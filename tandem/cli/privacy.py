@@ -1,0 +1,41 @@
+"""`tandem privacy`: forgetting people on request."""
+
+from typing import Annotated
+
+import typer
+
+from tandem.cli.client import Client
+from tandem.cli.options import Data, folder, told
+from tandem.cli.resources import find
+
+app = typer.Typer(no_args_is_help=True, help="Forget people who ask for it.")
+
+
+@app.callback()
+def privacy() -> None:
+    """Forget people who ask for it."""
+
+
+@app.command("delete")
+def delete(
+    number: Annotated[str, typer.Argument(help="The person's number in E.164.")],
+    resource: Annotated[
+        str | None, typer.Option(help="In this resource, by id or name; else in the first.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = None,
+) -> None:
+    """Erase what tells of a person: texts, the number, webhooks about it. It cannot be undone."""
+    with told():
+        client = Client.of(folder(data))
+        identifier = client.resource() if resource is None else find(client, resource)["id"]
+        if not yes:
+            typer.confirm(f"Erase everything that tells of {number}? It cannot be undone.", abort=True)
+        path = f"/admin/resources/{identifier}/privacy:delete"
+        report = client.admin("POST", path, {"phoneNumber": number})
+    for what, count in report["erased"].items():
+        print(f"erased {what}: {count}")
+    for what, count in report["kept"].items():
+        print(f"kept {what}: {count}")
+    if report["kept"].get("messagesNotOver"):
+        print("messages are still on their way: run this again when they are over")
