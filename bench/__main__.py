@@ -6,7 +6,7 @@ import platform
 import sys
 from pathlib import Path
 
-NAMES = ("store", "events", "sms")
+NAMES = ("store", "events", "sms", "numbers")
 
 
 def main(arguments: list[str]) -> None:

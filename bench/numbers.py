@@ -2,15 +2,16 @@
 
     python -m bench numbers [--sqlite 1000000] [--postgresql 5000000] [--searches 2000]
 
-The file has a line a number, in four hundred area codes, with every column that tells numbers apart. It is read
-as `tandem numbers import` reads it and goes in as the gateway puts it in, without HTTP. A search asks for a
-hundred numbers of one area code that text and call, holds them, and is cancelled. PostgreSQL is the tests' own
-server, with fsync.
+The file has a line a number, in four hundred area codes, with every column that tells numbers apart. It is
+read as `tandem numbers import` reads it and goes in as the gateway puts it in, without HTTP. A search asks for
+a hundred numbers of one area code that text and call, holds them, and is cancelled. PostgreSQL is the tests'
+own server, with fsync.
 """
 
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import resource
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
 import uvloop
 from rich.console import Console
 from rich.table import Table
@@ -150,6 +152,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--postgresql", type=int, default=5_000_000, metavar="NUMBERS")
     parser.add_argument("--searches", type=int, default=2_000)
     asked = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     table = Table(
         "database",
         "numbers",

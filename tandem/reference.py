@@ -136,8 +136,8 @@ def own_operations(routes: Iterable[Route]) -> str:
         NOTE
         + "# Operations beyond ACS\n\n"
         + "`admin` routes take `Authorization: Bearer KEY`; the first key lies in `var/admin-key`.\n"
-        + "`user` routes take `Authorization: Bearer TOKEN` with a [user's token](../how-to/users-and-tokens.md)"
-        + " of the authority's resource.\n\n"
+        + "`user` routes take `Authorization: Bearer TOKEN` with a [user's"
+        + " token](../how-to/users-and-tokens.md) of the authority's resource.\n\n"
         + routes_table(own)
     )
 

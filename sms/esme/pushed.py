@@ -43,7 +43,7 @@ class Pushes:
         carrier = account.settings.carrier
         inlet = self._inlet(carrier)
         pushed = _Pushed(
-            account.system_id, answer, spell_id(ids.new_id(self._clock.now()), account.settings.ids)
+            _name(account), answer, spell_id(ids.new_id(self._clock.now()), account.settings.ids)
         )
         if inlet is None:
             log.warning("esme.carrier_not_configured", system_id=account.system_id, carrier=carrier)
@@ -54,11 +54,9 @@ class Pushes:
             if not _is_ours(deliver) and not await self._brings(carrier, deliver):
                 pushed.answer_deliver(answer.sequence, CommandStatus.ESME_RINVDSTADR)
                 return
-        except Unavailable:
-            pushed.answer_deliver(answer.sequence, LATER)
-            return
-        except Exception:  # a mistake of ours; unanswered, it would hold the carrier's window
-            log.exception("esme.push_failed", system_id=account.system_id)
+        except Exception as error:  # whatever it is; unanswered, it would hold the carrier's window
+            if not isinstance(error, Unavailable):
+                log.exception("esme.push_failed", system_id=account.system_id)
             pushed.answer_deliver(answer.sequence, LATER)
             return
         self._used.add(inlet)
@@ -68,7 +66,7 @@ class Pushes:
         """Learn that a bind is gone: the carrier may not have got the last answers, and come again."""
         inlet = self._inlet(account.settings.carrier)
         if inlet is not None:
-            inlet.link_lost(account.system_id)
+            inlet.link_lost(_name(account))
 
     async def flush(self) -> None:
         """Wait until everything that was pushed is kept and answered."""
@@ -79,6 +77,11 @@ class Pushes:
         """Tell whether a message is to one of the carrier's numbers."""
         owned = await self._numbers.find(number(pdu.destination_addr, pdu.dest_addr_ton))
         return owned is not None and owned.carrier == carrier
+
+
+def _name(account: EsmeAccount) -> str:
+    """Return what an account is called where links are named, none of which is called so."""
+    return f"smpp:{account.system_id}"
 
 
 def _as_deliver_sm(pdu: Message) -> DeliverSm:

@@ -1,6 +1,7 @@
 """Customers and carriers who bind to us, on this node: from their submit_sm to messages, and back to them."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence, Set
 from typing import Any, Final
 
@@ -162,7 +163,9 @@ class EsmeService:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
-        await self._pushes.flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._pushes.flush()
         await self._server.stop()
         if self._presence is not None:
             await self._presence.stop()

@@ -34,6 +34,9 @@ _RANGE: Final = re.compile(r"[0-9]-\+?[0-9]")
 SHOWN: Final = 20
 """Rejected lines that are printed; `--report` has all."""
 
+WIDTH: Final = 240
+"""Characters of a line that goes to a file or another program."""
+
 app = typer.Typer(no_args_is_help=True, help="Import, search, buy and release numbers.")
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="In E.164, or a short code.")]
@@ -178,7 +181,7 @@ def show(number: Number, data: Data = None) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in found.items():
         table.add_row(name, _text(name, value))
-    Console().print(table)
+    _console().print(table)
 
 
 @app.command("withdraw")
@@ -252,6 +255,11 @@ def _tell(kept: int, rejected: list[Rejection], report: Path | None) -> None:
         print(f"… and {len(rejected) - SHOWN} more; {more}", file=sys.stderr)
 
 
+def _console() -> Console:
+    """Return where tables go: a pipe has no width, and nothing in it may be cut off."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+
+
 def _print_owned(found: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("number", "country", "type", "assignment", "calling", "sms", "a month", "since"):
@@ -268,7 +276,7 @@ def _print_owned(found: list[dict[str, Any]]) -> None:
             _cost(one["cost"]),
             one["purchaseDate"][:10],
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def _print_inventory(found: list[dict[str, Any]]) -> None:
@@ -288,7 +296,7 @@ def _print_inventory(found: list[dict[str, Any]]) -> None:
             one["carrier"],
             one.get("resource", ""),
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def _text(name: str, value: Any) -> str:  # noqa: ANN401 - JSON

@@ -23,7 +23,7 @@ from telephony.kernel.errors import Unavailable
 from telephony.kernel.store import Store
 from telephony.kernel.store.leases import database_now
 from telephony.numbers.states import NUMBER, NumberEvent, NumberState
-from telephony.numbers.tables import hold_time, inventory
+from telephony.numbers.tables import hold_time, inventory, one_of
 
 log = structlog.get_logger(__name__)
 
@@ -110,7 +110,7 @@ def free_due(tx: Connection, now: int) -> int:
     ):
         changed = (
             update(inventory)
-            .where(inventory.c.number.in_(found), inventory.c.state == state.value, inventory.c.until <= now)
+            .where(one_of(tx, found), inventory.c.state == state.value, inventory.c.until <= now)
             .values(
                 state=NUMBER.fire(state, event).value,
                 version=inventory.c.version + 1,

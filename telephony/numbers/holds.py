@@ -14,7 +14,7 @@ from telephony.kernel.ids import ResourceId
 from telephony.numbers.hold_time import Moment, moment
 from telephony.numbers.settings import NumberSettings
 from telephony.numbers.states import HOLD, NUMBER, HoldEvent, HoldState, NumberEvent, NumberState
-from telephony.numbers.tables import holds, inventory
+from telephony.numbers.tables import holds, inventory, one_of
 
 HELD_RETRY_SECONDS: Final = 60.0
 """When to come back after holding too much: holds end by themselves."""
@@ -204,11 +204,11 @@ def reserve(
     if (
         tx.dialect.name == "postgresql" and not locked
     ):  # in one order, so that two buyers never wait for each other
-        mine = select(inventory.c.number).where(inventory.c.number.in_(found)).order_by(inventory.c.number)
+        mine = select(inventory.c.number).where(one_of(tx, found)).order_by(inventory.c.number)
         tx.execute(mine.with_for_update())
     taken = (
         update(inventory)
-        .where(inventory.c.number.in_(found), inventory.c.state == NumberState.FREE.value)
+        .where(one_of(tx, found), inventory.c.state == NumberState.FREE.value)
         .values(
             state=NUMBER.fire(NumberState.FREE, NumberEvent.RESERVE).value,
             version=inventory.c.version + 1,
@@ -223,14 +223,16 @@ def reserve(
 
 def prolong(tx: Connection, hold: Hold, until: int) -> None:
     """Let the numbers of a hold be held until another time."""
-    tx.execute(update(inventory).where(*_held_by(hold)).values(until=until, version=inventory.c.version + 1))
+    tx.execute(
+        update(inventory).where(*_held_by(tx, hold)).values(until=until, version=inventory.c.version + 1)
+    )
 
 
 def give_back(tx: Connection, hold: Hold, numbers: Sequence[str]) -> None:
     """Free numbers of a hold before its time."""
     free = (
         update(inventory)
-        .where(*_held_by(hold), inventory.c.number.in_(numbers))
+        .where(*_held_by(tx, hold), one_of(tx, numbers))
         .values(
             state=NUMBER.fire(NumberState.RESERVED, NumberEvent.GIVE_BACK).value,
             version=inventory.c.version + 1,
@@ -247,7 +249,7 @@ def take_over(tx: Connection, hold: Hold) -> None:
     """Make all numbers of a hold owned. Raises Conflict when one is not held by it any more."""
     bought = (
         update(inventory)
-        .where(*_held_by(hold))
+        .where(*_held_by(tx, hold))
         .values(
             state=NUMBER.fire(NumberState.RESERVED, NumberEvent.BUY).value,
             version=inventory.c.version + 1,
@@ -259,10 +261,10 @@ def take_over(tx: Connection, hold: Hold) -> None:
         raise Conflict("A number is not held any more.", code="ReservationExpired")
 
 
-def _held_by(hold: Hold) -> tuple[Any, ...]:
+def _held_by(tx: Connection, hold: Hold) -> tuple[Any, ...]:
     table = inventory.c
     return (
-        table.number.in_([held.number for held in hold.numbers]),
+        one_of(tx, [held.number for held in hold.numbers]),
         table.state == NumberState.RESERVED.value,
         table.hold == hold.id,
         table.resource == hold.resource,

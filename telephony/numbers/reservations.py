@@ -28,7 +28,7 @@ from telephony.numbers.kinds import Assignment, Capabilities, Lot, NumberType
 from telephony.numbers.settings import NumberSettings
 from telephony.numbers.states import HoldEvent, HoldState
 from telephony.numbers.stock import lot_of
-from telephony.numbers.tables import inventory, lots
+from telephony.numbers.tables import inventory, lots, one_of
 
 MAX_NUMBERS: Final = 100
 """Numbers in a reservation, as in Azure."""
@@ -152,7 +152,7 @@ def _lots(tx: Connection, wanted: list[str]) -> dict[str, Lot]:
     query = (
         select(inventory.c.number, *lots.columns)
         .join(lots, lots.c.id == inventory.c.lot)
-        .where(inventory.c.number.in_(wanted))
+        .where(one_of(tx, wanted))
     )
     return {row.number: lot_of(row) for row in tx.execute(query)} if wanted else {}
 

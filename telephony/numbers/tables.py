@@ -1,9 +1,27 @@
 """The tables of the inventory. A number is the node's until somebody owns it, so their keys have no resource
 where nobody does."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    any_,
+    func,
+    literal,
+    select,
+)
 
 from telephony.kernel.store import Identifier, Microseconds, metadata
 from telephony.kernel.store.schema import EXPIRES
@@ -84,6 +102,15 @@ Index(
     sqlite_where=inventory.c.until.is_not(None),
     postgresql_where=inventory.c.until.is_not(None),
 )
+
+
+def one_of(tx: Connection, numbers: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that a number of the inventory is one of `numbers`, as one parameter."""
+    if tx.dialect.name == "postgresql":
+        return inventory.c.number == any_(literal(list(numbers), ARRAY(String)))
+    each = func.json_each(msgspec.json.encode(list(numbers)).decode()).table_valued("value")
+    return inventory.c.number.in_(select(each.c.value))
+
 
 holds: Final = Table(
     "number_holds",

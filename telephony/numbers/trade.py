@@ -18,7 +18,7 @@ from telephony.numbers.settings import NumberSettings
 from telephony.numbers.states import NUMBER, HoldEvent, HoldState, NumberEvent, NumberState
 from telephony.numbers.stock import lot_of
 from telephony.numbers.store import insert_owned
-from telephony.numbers.tables import inventory, lots, numbers
+from telephony.numbers.tables import inventory, lots, numbers, one_of
 
 _OPERATION = {
     HoldKind.SEARCH: OperationKind.PURCHASE,
@@ -80,7 +80,7 @@ class Purchase:
         query = (
             select(inventory.c.number, *lots.columns)
             .join(lots, lots.c.id == inventory.c.lot)
-            .where(inventory.c.number.in_(names))
+            .where(one_of(tx, names))
         )
         kept = {row.number: lot_of(row) for row in tx.execute(query)}
         bought = [

@@ -36,7 +36,7 @@ audit: Final = Table(
     Column("id", Identifier, primary_key=True),
     Column("at", Microseconds, nullable=False),
     Column("kind", String(16), nullable=False),  # ActorKind
-    Column("actor", LargeBinary(64), nullable=False),  # id of the key or resource; a user's raw id in UTF-8
+    Column("actor", LargeBinary, nullable=False),  # id of the key or resource; a user's raw id in UTF-8
     Column("role", String(16)),
     Column("address", String(MAX_ADDRESS), nullable=False),
     Column("request", String(36), nullable=False),  # x-ms-request-id

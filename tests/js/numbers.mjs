@@ -1,10 +1,10 @@
 // What an application does with Azure's package for phone numbers: a list of calls on standard input, their results
-// on standard output, both JSON. The connection string and a language come as arguments; nothing else is set.
+// on standard output, both JSON. The connection string comes as an argument; nothing else is set.
 import { PhoneNumbersClient } from "@azure/communication-phone-numbers";
 import { text } from "node:stream/consumers";
 
-const [, , connectionString, acceptLanguage] = process.argv;
-const client = new PhoneNumbersClient(connectionString, { acceptLanguage, retryOptions: { maxRetries: 0 } });
+const [, , connectionString] = process.argv;
+const client = new PhoneNumbersClient(connectionString, { retryOptions: { maxRetries: 0 } });
 
 const done = async (begun) => (await begun).pollUntilDone();
 const all = async (pages) => {

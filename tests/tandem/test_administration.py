@@ -11,13 +11,17 @@ from typing import Any
 
 import pytest
 
+from sms.smpp.constants import CommandStatus
+from sms.smpp.pdu import Unbind
 from tandem.first_start import Keepsakes
 from tandem.listeners import further_addresses
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.http.signature import sign
 from telephony.kernel.ids import to_text
+from tests.support.esme import bound
 from tests.support.http import Answer, read_answer, request_bytes
 from tests.support.inside import Inside, inside
+from tests.support.node import free_ports
 
 pytestmark = pytest.mark.wire
 
@@ -134,6 +138,23 @@ async def test_nobody_gets_into_a_disabled_resource_until_it_is_enabled(home: In
     await administer(home, "POST", "/admin/resources", taken, 409)
     assert (await administer(home, "POST", item + ":enable"))["enabled"] is True
     assert let_in(await send(home, string))
+
+
+async def test_smpp_accounts_of_a_disabled_resource_are_unbound_and_cannot_come_back(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    smpp = {"smpp_server__enabled": "true", "smpp_server__port": str(port)}
+    async with inside(tmp_path / "var", log__level="error", **smpp) as home:
+        item = f"/admin/resources/{to_text(home.other.id)}"
+        account = {"systemId": "crm", "addresses": ["127.0.0.1/32"], "password": "secret"}
+        await administer(home, "POST", item + "/smppAccounts", account, 201)
+        async with bound(port, "crm") as esme:
+            await administer(home, "DELETE", item, None, 204)
+            assert isinstance((await esme.next()).pdu, Unbind)
+        async with bound(port, "crm", status=CommandStatus.ESME_RINVPASWD):
+            pass
+        await administer(home, "POST", item + ":enable")
+        async with bound(port, "crm"):
+            pass
 
 
 async def test_authorities_are_unique_and_never_all_removed(home: Inside) -> None:

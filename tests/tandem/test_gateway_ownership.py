@@ -92,7 +92,11 @@ class Things:
 
     def ids(self, route: Route, resource: str) -> Ids:
         """Return the ids for a route of administration, asked under a resource."""
-        bodies = {
+        bodies: dict[str, dict[str, object]] = {
+            "admin.resources.add_authorities": {"authorities": ["more.example:8443"]},
+            "admin.resources.remove_authorities": {"authorities": ["more.example:8443"]},
+            "admin.resources.rotate_key": {"keyType": "primary"},
+            "admin.privacy.delete": {"phoneNumber": "+14255550177"},
             "admin.smpp_accounts.create": {"systemId": "mine"},
             "events.subscriptions.create": {"name": "mine", "url": "http://127.0.0.1:1/"},
             "events.dead_letters.redrive": {"subscription": self.absent["subscription"]},

@@ -36,9 +36,9 @@ from tests.support.scale import scale
 
 pytestmark = [pytest.mark.soak, pytest.mark.promise("R18")]
 
-MESSAGES = scale(150, 10_000)
+MESSAGES = scale(120, 10_000)
 RATE = scale(80.0, 100.0)
-KILLS = scale(2, 6)
+KILLS = scale(1, 6)
 LEASE = scale(1.0, LEASE_SECONDS)
 BETWEEN = scale(0.5, 5.0)
 """Seconds of load on both before one is killed."""

@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
-from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, EsmClass, Tag
 from sms.smpp.pdu import DataSm, DataSmResp, DeliverSm
-from telephony.kernel.clock import SystemClock
 from telephony.kernel.store import Store
 from tests.support.esme import bound
 from tests.support.esmes import PASSWORD, SYSTEM_ID, Desk, desk, submit
-from tests.support.sms import NUMBER, PEER, plane
+from tests.support.sms import NUMBER, PEER
 
 pytestmark = pytest.mark.wire
 
@@ -34,66 +32,54 @@ A_PART = {"short_message": PART + OCTETS, "data_coding": 4, "esm_class": UDHI}
 TO_THE_DISPLAY = ((int(Tag.DEST_ADDR_SUBUNIT), b"\x01"),)
 
 
-@pytest.mark.parametrize(
-    ("fields", "data_coding", "octets", "asked"),
-    [
-        ({"data_coding": 0x10}, 0x10, b"Hello", None),
-        ({"data_coding": 0xF0}, 0x10, b"Hello", None),
-        ({"tlvs": TO_THE_DISPLAY}, 0x10, b"Hello", None),
-        ({"short_message": b"\x04\x10", "data_coding": 0x18}, 0x18, b"\x04\x10", None),
-        ({"short_message": OCTETS, "data_coding": 4}, 4, OCTETS, None),
-        ({"short_message": OCTETS, "data_coding": 0xF5}, 0xF5, OCTETS, None),
-        (WITH_PORTS, 4, OCTETS, {"header": PORTS.hex()}),
-        (A_PART, 4, OCTETS, {"header": PORTS.hex()}),
-        (TEXT_WITH_PORTS, 8, b"a\0b\0", {"header": PORTS.hex()}),
-        ({"protocol_id": 0x41}, 0, b"Hello", {"protocol_id": 0x41}),
-    ],
-)
-async def test_it_leaves_as_it_came(
-    sqlite_store: Store,
-    tmp_path: Path,
-    fields: dict[str, Any],
-    data_coding: int,
-    octets: bytes,
-    asked: dict[str, str | int] | None,
-) -> None:
-    allowed = SmsSettings(protocol_ids=(0x41,))
-    on = await plane(sqlite_store, clock=SystemClock(), settings=allowed)
-    async with desk(sqlite_store, on=on, journal=tmp_path / "journal") as at:
+FORMS: list[tuple[dict[str, Any], int, bytes, dict[str, str | int] | None]] = [
+    ({"data_coding": 0x10}, 0x10, b"Hello", None),
+    ({"data_coding": 0xF0}, 0x10, b"Hello", None),
+    ({"tlvs": TO_THE_DISPLAY}, 0x10, b"Hello", None),
+    ({"short_message": b"\x04\x10", "data_coding": 0x18}, 0x18, b"\x04\x10", None),
+    ({"short_message": OCTETS, "data_coding": 4}, 4, OCTETS, None),
+    ({"short_message": OCTETS, "data_coding": 0xF5}, 0xF5, OCTETS, None),
+    (WITH_PORTS, 4, OCTETS, {"header": PORTS.hex()}),
+    (A_PART, 4, OCTETS, {"header": PORTS.hex()}),
+    (TEXT_WITH_PORTS, 8, b"a\0b\0", {"header": PORTS.hex()}),
+    ({"protocol_id": 0x41}, 0, b"Hello", {"protocol_id": 0x41}),
+]
+"""What is asked for; data_coding, octets and other fields that leave."""
+
+
+async def test_it_leaves_as_it_came(sqlite_store: Store, tmp_path: Path) -> None:
+    async with desk(sqlite_store, journal=tmp_path / "journal") as at:
         await at.account()
         async with visit(at) as esme:
-            assert (await esme.submit(submit(**fields)))[0] == 0
-            assert b"stat:DELIVRD" in (await esme.delivery()).short_message
-        (entry,) = at.submits()
-        assert (entry.data_coding, bytes.fromhex(entry.head), entry.asked) == (data_coding, octets, asked)
-        tied = fields is A_PART
-        assert (entry.reference, entry.number, entry.total) == ((7, 1, 2) if tied else (None, 1, 1))
+            for fields, *_ in FORMS:  # one after the other, so that they leave in order
+                assert (await esme.submit(submit(**fields)))[0] == 0
+                assert b"stat:DELIVRD" in (await esme.delivery()).short_message
+        left = at.submits()
+        assert len(left) == len(FORMS)
+        for entry, (fields, data_coding, octets, asked) in zip(left, FORMS, strict=True):
+            assert (entry.data_coding, bytes.fromhex(entry.head), entry.asked) == (data_coding, octets, asked)
+            tied = fields is A_PART
+            assert (entry.reference, entry.number, entry.total) == ((7, 1, 2) if tied else (None, 1, 1))
 
 
-async def test_a_protocol_that_the_operator_does_not_allow_is_refused(sqlite_store: Store) -> None:
+TOO_MUCH: list[dict[str, Any]] = [
+    {"short_message": b"", "data_coding": 4},
+    {"short_message": PORTS, "data_coding": 4, "esm_class": UDHI},
+    {
+        "short_message": bytes(141),
+        "data_coding": 4,
+        "tlvs": ((0x020C, b"\0\7"), (0x020E, b"\2"), (0x020F, b"\1")),  # the first of two parts
+    },
+    {"short_message": PART + bytes(129), "data_coding": 4, "esm_class": UDHI},
+]
+
+
+async def test_octets_that_do_not_fit_are_refused(sqlite_store: Store) -> None:
     async with desk(sqlite_store) as at:
         await at.account()
         async with visit(at) as esme:
-            assert await esme.submit(submit(protocol_id=0x40)) == (CommandStatus.ESME_RSUBMITFAIL, "")
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"short_message": b"", "data_coding": 4},
-        {"short_message": PORTS, "data_coding": 4, "esm_class": UDHI},
-        {"short_message": bytes(141), "data_coding": 4, "esm_class": 0, "tlvs": "sar"},
-        {"short_message": PART + bytes(129), "data_coding": 4, "esm_class": UDHI},
-    ],
-)
-async def test_octets_that_do_not_fit_are_refused(sqlite_store: Store, fields: dict[str, Any]) -> None:
-    if fields.get("tlvs") == "sar":
-        sar = ((0x020C, b"\0\7"), (0x020E, b"\2"), (0x020F, b"\1"))
-        fields = fields | {"tlvs": sar}
-    async with desk(sqlite_store) as at:
-        await at.account()
-        async with visit(at) as esme:
-            assert await esme.submit(submit(**fields)) == (CommandStatus.ESME_RINVMSGLEN, "")
+            for fields in TOO_MUCH:
+                assert await esme.submit(submit(**fields)) == (CommandStatus.ESME_RINVMSGLEN, "")
 
 
 async def test_octets_without_a_header_are_cut_like_texts(sqlite_store: Store, tmp_path: Path) -> None:

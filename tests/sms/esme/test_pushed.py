@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sms.smpp.constants import CommandStatus, Tag
-from sms.smpp.pdu import BindTransmitter, DataSm, DataSmResp, DeliverSm, DeliverSmResp, SubmitSmResp
+from sms.smpp.pdu import BindTransmitter, DataSm, DataSmResp, DeliverSm, DeliverSmResp, SubmitSmResp, Unbind
 from sms.store.queries import MessageSummary, Search
 from telephony.kernel.e164 import E164
 from telephony.kernel.store import Store
@@ -172,3 +172,20 @@ async def test_what_cannot_be_kept_is_asked_for_again(sqlite_store: Store) -> No
             frame = await esme.next()
             assert (frame.sequence, frame.status) == (sequence, CommandStatus.ESME_RSYSERR)
             assert isinstance(frame.pdu, SubmitSmResp)
+
+
+async def test_what_was_pushed_is_answered_before_the_server_goes(sqlite_store: Store) -> None:
+    async with desk(sqlite_store) as at:
+        await at.account("their-smsc", kind="carrier", carrier=CARRIER)
+        async with carrier(at) as esme:
+            sequences = {esme.send(text(b"%d" % number)) for number in range(20)}
+            await at.until(lambda: at.esmes.reception.counts()["their-smsc"].submitted == 20)
+            stopping = asyncio.create_task(at.esmes.stop())
+            answers = await esme.take(20)
+            assert {(frame.sequence, frame.status) for frame in answers} == {(each, 0) for each in sequences}
+            assert isinstance((await esme.next()).pdu, Unbind)
+            await esme.close()
+            await stopping
+        assert len(await inbox(at)) == 20
+        view = await at.view((await inbox(at))[0])
+        assert view.timeline[0].source == "link:smpp:their-smsc"

@@ -40,6 +40,13 @@ async def home(store: Store, clock: ManualClock) -> AsyncIterator[Identity]:
         yield home
 
 
+@pytest.fixture
+async def alike(sqlite_store: Store, clock: ManualClock) -> AsyncIterator[Identity]:
+    """For what is the same on any database."""
+    async with identity(sqlite_store, clock, DAILY) as home:
+        yield home
+
+
 async def kids(home: Identity) -> list[str]:
     return [key.kid for key in await home.plane.keyring.published(home.one)]
 
@@ -48,10 +55,10 @@ def kid_of(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
 
 
-async def test_anybody_can_verify_a_token_by_the_published_keys(home: Identity) -> None:
-    _, token = await home.token()
+async def test_anybody_can_verify_a_token_by_the_published_keys(alike: Identity) -> None:
+    _, token = await alike.token()
     published = msgspec.json.decode(
-        msgspec.json.encode({"keys": await home.plane.keyring.published(home.one)})
+        msgspec.json.encode({"keys": await alike.plane.keyring.published(alike.one)})
     )
     assert set(published["keys"][0]) == set(Jwk.__struct_fields__)  # no private member (RFC 7518 §6.2.2)
     keys = jwt.PyJWKSet.from_dict(published)
@@ -62,29 +69,29 @@ async def test_anybody_can_verify_a_token_by_the_published_keys(home: Identity) 
         issuer="https://one.test",
         options={"verify_exp": False, "verify_iat": False},
     )
-    assert payload["resourceId"] == to_text(home.one)
+    assert payload["resourceId"] == to_text(alike.one)
 
 
 async def test_a_key_is_replaced_by_age_and_verifies_as_long_as_any_token_of_its_lives(
-    home: Identity, clock: ManualClock
+    alike: Identity, clock: ManualClock
 ) -> None:
     assert OVERLAP >= MAX_MINUTES * MINUTE
-    _, first = await home.token()
+    _, first = await alike.token()
     clock.advance(DAY / 1e6 - 1)
-    user, last = await home.token()
+    user, last = await alike.token()
     assert kid_of(last) == kid_of(first)
     clock.advance(1)
-    _, fresh = await home.token()
+    _, fresh = await alike.token()
     assert kid_of(fresh) != kid_of(first)
-    assert await kids(home) == [kid_of(first), kid_of(fresh)]
-    assert await home.proves(last)
-    assert [key.state for key in await home.plane.verbs.keys(home.one)] == [
+    assert await kids(alike) == [kid_of(first), kid_of(fresh)]
+    assert await alike.proves(last)
+    assert [key.state for key in await alike.plane.verbs.keys(alike.one)] == [
         KeyState.VERIFYING,
         KeyState.SIGNING,
     ]
     clock.at += OVERLAP
     clock.mono += OVERLAP / 1e6
-    assert await kids(home) == [kid_of(fresh)]
+    assert await kids(alike) == [kid_of(fresh)]
     assert user
 
 
@@ -129,11 +136,11 @@ async def test_a_key_that_another_gateway_has_just_made_is_found(store: Store, c
         assert await two.proves(second)
 
 
-async def test_made_up_keys_do_not_keep_the_store_busy(home: Identity, clock: ManualClock) -> None:
-    _, token = await home.token()
-    assert await home.proves(token)
+async def test_made_up_keys_do_not_keep_the_store_busy(alike: Identity, clock: ManualClock) -> None:
+    _, token = await alike.token()
+    assert await alike.proves(token)
     head, rest = token.split(".", 1)
-    read = home.plane.keyring._store.read
+    read = alike.plane.keyring._store.read
     reads = 0
 
     async def counted(query: object) -> object:
@@ -141,7 +148,7 @@ async def test_made_up_keys_do_not_keep_the_store_busy(home: Identity, clock: Ma
         reads += 1
         return await read(query)  # type: ignore[arg-type]
 
-    home.plane.keyring._store.read = counted  # type: ignore[method-assign, assignment]
+    alike.plane.keyring._store.read = counted  # type: ignore[method-assign, assignment]
     try:
         made_up = [
             base64.urlsafe_b64encode(
@@ -151,22 +158,22 @@ async def test_made_up_keys_do_not_keep_the_store_busy(home: Identity, clock: Ma
             .decode()
             for number in range(20)
         ]
-        proven = await asyncio.gather(*(home.proves(f"{each}.{rest}") for each in made_up))
+        proven = await asyncio.gather(*(alike.proves(f"{each}.{rest}") for each in made_up))
     finally:
-        home.plane.keyring._store.read = read  # type: ignore[method-assign]
+        alike.plane.keyring._store.read = read  # type: ignore[method-assign]
     assert not any(proven)
     assert reads <= 2, reads
     assert head
 
 
-async def test_private_keys_are_sealed_for_their_place(home: Identity, store: Store) -> None:
-    await home.token()
+async def test_private_keys_are_sealed_for_their_place(alike: Identity, sqlite_store: Store) -> None:
+    await alike.token()
 
     def stored(tx: Connection) -> bytes:
         return bytes(tx.execute(select(token_keys.c.sealed)).scalar_one())
 
-    sealed = await store.read(stored)
-    signing = await home.plane.keyring.signing(home.one)
+    sealed = await sqlite_store.read(stored)
+    signing = await alike.plane.keyring.signing(alike.one)
     raw = private_bytes(signing.key)
     assert raw not in sealed
     assert private_bytes(load_private_key(raw)) == raw
@@ -175,34 +182,34 @@ async def test_private_keys_are_sealed_for_their_place(home: Identity, store: St
 
 
 async def test_without_the_master_key_a_fresh_key_signs_and_the_old_one_verifies(
-    home: Identity, store: Store, clock: ManualClock
+    alike: Identity, sqlite_store: Store, clock: ManualClock
 ) -> None:
-    _, old = await home.token()
-    async with identity(store, clock, master=MasterKeys([b"n" * 32])) as other:
+    _, old = await alike.token()
+    async with identity(sqlite_store, clock, master=MasterKeys([b"n" * 32])) as other:
         _, fresh = await other.token()
         assert kid_of(fresh) != kid_of(old)
         assert await other.proves(old)
         assert await other.proves(fresh)
 
 
-async def test_a_resource_that_there_is_not_gets_no_key(home: Identity) -> None:
+async def test_a_resource_that_there_is_not_gets_no_key(alike: Identity) -> None:
     nobody = ResourceId(b"n" * 16)
     with pytest.raises(NotFound):
-        await home.plane.verbs.rotate_keys(nobody, end_old=False)
+        await alike.plane.verbs.rotate_keys(nobody, end_old=False)
     with pytest.raises(NotFound):
-        await home.plane.keyring.signing(nobody)
-    assert await home.plane.keyring.published(nobody) == ()
+        await alike.plane.keyring.signing(nobody)
+    assert await alike.plane.keyring.published(nobody) == ()
 
 
-async def test_a_clock_that_jumps_makes_a_key_too_many_at_most(home: Identity, clock: ManualClock) -> None:
+async def test_a_clock_that_jumps_makes_a_key_too_many_at_most(alike: Identity, clock: ManualClock) -> None:
     clock.at -= 400 * DAY  # not forward: ids that were made never go back, for whatever test comes next
-    _, early = await home.token()
+    _, early = await alike.token()
     clock.at += 400 * DAY
-    _, late = await home.token()
+    _, late = await alike.token()
     clock.at -= 400 * DAY
-    _, back = await home.token()
+    _, back = await alike.token()
     assert kid_of(late) == kid_of(back) != kid_of(early)
-    assert await home.proves(early)
-    assert await home.proves(back)
-    user, _ = await home.token()
-    assert (await home.plane.verbs.issue(home.one, user, CHAT)).expires == clock.now() + HOUR
+    assert await alike.proves(early)
+    assert await alike.proves(back)
+    user, _ = await alike.token()
+    assert (await alike.plane.verbs.issue(alike.one, user, CHAT)).expires == clock.now() + HOUR
