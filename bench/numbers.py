@@ -3,7 +3,7 @@
     python -m bench numbers [--sqlite 1000000] [--postgresql 5000000] [--searches 2000]
 
 The file has a line a number, in four hundred area codes, with every column that tells numbers apart. It is
-read as `tandem numbers import` reads it and goes in as the gateway puts it in, without HTTP. A search asks for
+read as `tandem numbers import` reads it and goes in as the gateway puts it in, without HTTP. A search wants
 a hundred numbers of one area code that text and call, holds them, and is cancelled. PostgreSQL is the tests'
 own server, with fsync.
 """

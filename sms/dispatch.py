@@ -332,7 +332,7 @@ class Dispatcher:
             for link in self._links
         ]
         if self._suspicion.busy:
-            self._suspicion.send(rooms, self._submit, others=bool(outgoing.ready))
+            self._suspicion.send(rooms, self._submit, now)
         while outgoing.ready:
             best = max(range(len(rooms)), key=lambda index: rooms[index][0], default=None)
             if best is None or rooms[best][0] <= 0:
@@ -352,7 +352,7 @@ class Dispatcher:
 
     def _judge(self) -> None:
         """Decide what becomes of the parts that were unanswered on connections that were lost."""
-        judged = self._suspicion.judge()
+        judged = self._suspicion.judge(self._clock.monotonic(), RETRY_SECONDS)
         for link, unit in judged.guilty:
             reason = f"{POISON}: the connection was lost each of the {unit.losses} times it was sent"
             log.warning("dispatch.poison", carrier=self.carrier, link=link, message=to_text(unit.message.id))
@@ -546,6 +546,8 @@ class Dispatcher:
 
     def _set_wake(self, now: float) -> None:
         times = [] if self._outgoing.next_try is None else [self._outgoing.next_try]
+        if (trial := self._suspicion.next_trial) is not None and trial > now:
+            times.append(trial)
         if self._outgoing.ready:
             times += [pace.until for pace in self._paces.values() if pace.until > now]
             waits = [self._rates.link_wait(link.name, now) for link in self._links]

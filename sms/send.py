@@ -190,7 +190,7 @@ class SendSms:
         fresh = [
             NewMessage(
                 resource,
-                InteractionId(ids.new_id(now)),
+                InteractionId(identifier),
                 sender,
                 recipient.to,
                 owned.carrier,
@@ -199,7 +199,7 @@ class SendSms:
                 recipient.repeat,
                 self._not_before(recipient.to, now, asked, by_carrier),
             )
-            for recipient in valid
+            for recipient, identifier in zip(valid, ids.new_ids(now, len(valid)), strict=True)
         ]
         times = [message.not_before for message in fresh if message.not_before is not None]
         last = max([asked or now, *times])

@@ -18,9 +18,9 @@ class SmsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     attempts: Annotated[int, Meta(ge=1, le=100)] = 8
     """Tries of a part that the carrier refuses for the moment; being throttled does not count."""
     poison_after: Annotated[int, Meta(ge=2, le=100)] = 3
-    """Connections lost one after the other with the same part unanswered, after which its message fails: the
-    carrier trips over it. The last time it is sent alone, so that no other message is blamed; and while a
-    carrier answers nothing else, none is."""
+    """Connections lost one after the other with the same part unanswered, at the least, after which its
+    message fails: the carrier trips over it. The last time it is sent alone, so that no other message is
+    blamed; and while a carrier answers nothing else, none is."""
     max_backlog: Annotated[int, Meta(ge=1)] = 500_000
     """Messages of one node that may wait for the carriers; beyond, requests get 429."""
     max_in_memory: Annotated[int, Meta(ge=100)] = 20_000

@@ -3,12 +3,13 @@
 A connection that is lost says little about the messages on it. One that was unanswered each time, several
 times one after the other, is suspect, and sent alone from then on: the next loss is its own doing, provided
 that the carrier answered others in between. One that loses every connection is ill, and no message is to
-blame; so suspects take turns, and others go before them when a turn brought nothing. Thus one message that
-the carrier's software cannot bear does not break off all others for as long as it is valid.
+blame; so when a turn brought nothing, suspects rest until the carrier answers something, or for a while that
+grows. Thus one message that the carrier's software cannot bear does not break off all others for as long as
+it is valid.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,7 +43,12 @@ class Suspicion:
         self._lost: dict[str, list[Unit]] = {}
         self._waiting: deque[Unit] = deque()
         self._alone: set[str] = set()
-        self._others_first = False
+        self._rest_until = 0.0
+
+    @property
+    def next_trial(self) -> float | None:
+        """When suspects may be tried again (monotonic seconds); None: there is none, or one is on trial."""
+        return self._rest_until if self._waiting and not self._alone else None
 
     @property
     def busy(self) -> bool:
@@ -63,16 +69,14 @@ class Suspicion:
         self,
         rooms: list[tuple[int, SubmitLink]],
         submit: Callable[[SubmitLink, Unit], object],
-        *,
-        others: bool,
+        now: float,
     ) -> None:
         """Send suspects, one over each link that has nothing else to answer, and keep those links for them.
 
-        `rooms` says how much each link takes now; what this takes away is written there. `others` tells
-        whether anything else wants to be sent.
+        `rooms` says how much each link takes now; what this takes away is written there.
         """
         free: int | None = None
-        if others and self._others_first:
+        if now < self._rest_until:
             rooms[:] = [(0 if link.name in self._alone else room, link) for room, link in rooms]
             return
         for index, (room, link) in enumerate(rooms):
@@ -92,20 +96,25 @@ class Suspicion:
     def answered(self, link: str) -> None:
         """Learn that something on a link was answered, or lost by itself: it was the one on trial, if any."""
         self._alone.discard(link)
-        self._others_first = False
+        self._rest_until = 0.0
 
     def lost(self, link: str, unit: Unit) -> None:
         """Learn that a connection was lost with a part unanswered."""
         self._lost.setdefault(link, []).append(unit)
 
-    def judge(self) -> Judged:
-        """Return what is to become of the parts on the connections lost since the last time."""
+    def judge(self, now: float, rests: Sequence[float]) -> Judged:
+        """Return what is to become of the parts on the connections lost since the last time.
+
+        `rests` are the pauses, in seconds, after one trial upon another that brought nothing; the last
+        repeats.
+        """
         judged = Judged()
         lost, self._lost = self._lost, {}
         for link, units in lost.items():
             if link in self._alone:
                 self._alone.discard(link)
-                self._others_first = True
+                in_vain = max(unit.losses for unit in units) + 1 - self._most
+                self._rest_until = now + rests[min(max(0, in_vain), len(rests) - 1)]
             for unit in units:
                 if unit.losses == 0:
                     unit.answers_before = self.answers
@@ -123,6 +132,7 @@ class Suspicion:
             for unit in self._waiting:
                 unit.losses = 0
             judged.innocent += self._waiting
+            self._rest_until = 0.0
             judged.suspected.clear()
             self._waiting.clear()
         return judged

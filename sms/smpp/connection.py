@@ -18,6 +18,10 @@ WRITE_HIGH_WATER: Final = 256 * 1024
 """Octets that may wait in our buffer before the peer counts as a slow reader: more than a window of 1,000
 submit_sm, so that an orderly peer never gets there."""
 
+READ_OCTETS: Final = 8 * 1024
+"""Octets that are taken in one turn of the loop. A read may bring thirty times that, and hundreds of receipts
+or answers at once would hold up everything else on the loop for a tenth of a second."""
+
 LINGER_SECONDS: Final = 2.0
 """How long the last octets may take to leave before the connection is cut."""
 
@@ -37,6 +41,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._cut: asyncio.TimerHandle | None = None
         self._flush_due = False
+        self._unread = b""
+        self._read_to = 0
 
     @abstractmethod
     def happened(self, event: Event) -> None:
@@ -60,7 +66,15 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        self.take(self.session.receive_data(data, self.clock.monotonic()))
+        if self._unread:  # what was on its way when reading was paused
+            self._unread += data
+        elif len(data) <= READ_OCTETS:
+            self.take(self.session.receive_data(data, self.clock.monotonic()))
+        else:
+            self._unread, self._read_to = data, 0
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.pause_reading()
+            self._read_on()
 
     def eof_received(self) -> bool:
         """Close on end of file: SMPP has no use for half a connection."""
@@ -70,6 +84,9 @@ class Connection(asyncio.Protocol):
         """See asyncio.Protocol."""
         why = words(exc) if isinstance(exc, OSError) else str(exc or "")
         reason = f"connection lost: {why}" if why else "connection lost"
+        if self._unread:  # it came before the end
+            data, self._unread = self._unread[self._read_to :], b""
+            self.take(self.session.receive_data(data, self.clock.monotonic()))
         self.take(self.session.connection_lost(reason))
         if self._timer is not None:
             self._timer.cancel()
@@ -87,11 +104,28 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
         self.paused = False
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._resume_reading()
         self.batch_done()
 
     # Ours
+
+    def _read_on(self) -> None:
+        """Take the next octets of a long read, then let others have their turn."""
+        if not self._unread:  # the connection ended meanwhile
+            return
+        begin, self._read_to = self._read_to, self._read_to + READ_OCTETS
+        data = self._unread[begin : self._read_to]
+        if self._read_to < len(self._unread):
+            self._loop.call_soon(self._read_on)
+        else:
+            self._unread = b""
+            if not self.paused:
+                self._resume_reading()
+        self.take(self.session.receive_data(data, self.clock.monotonic()))
+
+    def _resume_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing() and not self._unread:
+            self._transport.resume_reading()
 
     def take(self, events: list[Event]) -> None:
         """Hand events over in order, then send what they led to."""

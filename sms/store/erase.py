@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, func, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_, update
 
 from sms.esme.tables import outbox
 from sms.message import KIND
@@ -22,7 +22,7 @@ from sms.store.tables import early_receipts, parked_receipts
 from telephony.kernel.store.jobs import Job
 from telephony.kernel.store.schema import bodies, interactions, timeline
 from telephony.numbers.store import numbers
-from telephony.resources.privacy import ERASED, SLICE, Eraser, Found, Key, Subject, TableEraser
+from telephony.resources.privacy import ERASED, SLICE, Eraser, Found, Key, RemoveRows, Subject, TableEraser
 
 _i: Final = interactions.c
 
@@ -63,19 +63,16 @@ class EraseMessages:
         over = (*_of(self.subject), _i.id.in_(self.ids), _i.ended.is_not(None))
         # One that was sent again since it was found is not over any more.
         rows = tx.execute(select(_i.id, _i.detail).where(*over)).all()
+        if not rows:
+            return 0
         ids = [bytes(row.id) for row in rows]
-        for row in rows:
-            detail = msgspec.structs.replace(decode_detail(row.detail), tag=None)
-            tx.execute(
-                update(interactions)
-                .where(_i.resource == resource, _i.id == row.id)
-                .values(
-                    peer=ERASED,
-                    detail=msgspec.json.encode(detail),
-                    version=_i.version + 1,
-                    updated=self.now,
-                )
-            )
+        values = [{"at_id": row.id, "detail": _untagged(row.detail)} for row in rows]
+        statement = (
+            update(interactions)
+            .where(_i.resource == resource, _i.id == bindparam("at_id"))
+            .values(peer=ERASED, version=_i.version + 1, updated=self.now, detail=bindparam("detail"))
+        )
+        tx.execute(statement, values)
         tx.execute(delete(bodies).where(bodies.c.resource == resource, bodies.c.interaction.in_(ids)))
         self._clean_timeline(tx, ids)
         return len(ids)
@@ -85,18 +82,28 @@ class EraseMessages:
         entries = select(column.interaction, column.at, column.seq, column.data).where(
             column.resource == self.subject.resource, column.interaction.in_(ids), column.data.is_not(None)
         )
-        for entry in tx.execute(entries).all():
-            if self.subject.mentioned(entry.data):
-                tx.execute(
-                    update(timeline)
-                    .where(
-                        column.resource == self.subject.resource,
-                        column.interaction == entry.interaction,
-                        column.at == entry.at,
-                        column.seq == entry.seq,
-                    )
-                    .values(data=self.subject.without(entry.data))
+        values = [
+            {
+                "at_interaction": entry.interaction,
+                "at_at": entry.at,
+                "at_seq": entry.seq,
+                "data": self.subject.without(entry.data),
+            }
+            for entry in tx.execute(entries)
+            if self.subject.mentioned(entry.data)
+        ]
+        if values:
+            statement = (
+                update(timeline)
+                .where(
+                    column.resource == self.subject.resource,
+                    column.interaction == bindparam("at_interaction"),
+                    column.at == bindparam("at_at"),
+                    column.seq == bindparam("at_seq"),
                 )
+                .values(data=bindparam("data"))
+            )
+            tx.execute(statement, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +137,7 @@ class InboundPartEraser:
 
     def erase(self, subject: Subject, keys: Sequence[Key], now: int) -> Job[int]:
         """See Eraser."""
-        statement = delete(inbound_parts).where(tuple_(*self.columns).in_(keys))
-        return lambda tx: tx.execute(statement).rowcount
+        return RemoveRows(inbound_parts, tuple(keys))
 
 
 class ReplyCountEraser:
@@ -175,6 +181,10 @@ def kept(subject: Subject) -> Callable[[Connection], Mapping[str, int]]:
         "messagesNotOver": tx.scalar(waiting) or 0,
         "optOuts": tx.scalar(opted) or 0,
     }
+
+
+def _untagged(detail: bytes) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(decode_detail(detail), tag=None))
 
 
 def _of(subject: Subject) -> tuple[Any, ...]:

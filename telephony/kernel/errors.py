@@ -5,6 +5,7 @@ TandemError
 │   ├── InvalidRequest      400  malformed or against a rule
 │   ├── Unauthorized        401  not known, or not proven
 │   ├── Forbidden           403  known, but not allowed
+│   │   └── LimitForbids         names the limit: waiting a little does not help
 │   ├── NotFound            404  not there, or not the caller's: nobody can tell which
 │   ├── MethodNotAllowed    405
 │   ├── Conflict            409  the state forbids it
@@ -78,6 +79,19 @@ class Forbidden(CallerError):
     status = 403
     default_code = "Forbidden"
     metric = "forbidden"
+
+
+class LimitForbids(Forbidden):
+    """A limit forbids it, and trying again soon gives the same; `limit` names it as configuration spells it.
+
+    No 429: clients wait and try again on that, and what a day's budget refuses would make them wait for hours.
+    """
+
+    metric = "limit"
+
+    def __init__(self, message: str, *, limit: str, target: str | None = None) -> None:
+        super().__init__(message, target=target)
+        self.limit = limit
 
 
 class NotFound(CallerError):

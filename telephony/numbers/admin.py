@@ -34,6 +34,7 @@ from telephony.numbers.wire import (
     capabilities_of,
     cost_of,
 )
+from telephony.resources.audit_shown import HIDDEN
 
 COLLECTION: Final = "/admin/numbers"
 ITEM: Final = COLLECTION + "/{number}"
@@ -54,7 +55,7 @@ class ImportNumbers(Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
     columns: Annotated[tuple[str, ...], Meta(min_length=1, max_length=len(COLUMNS))]
     """What the header says."""
-    lines: Annotated[tuple[Line, ...], Meta(max_length=MAX_LINES)]
+    lines: Annotated[tuple[Line, ...], Meta(max_length=MAX_LINES, extra=HIDDEN)]
     first_line: Annotated[int, Meta(ge=1)] = 2
     """The number of the first of them, for the report."""
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","

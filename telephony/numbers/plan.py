@@ -21,7 +21,7 @@ MAX_REMEMBERED: Final = 100_000
 
 def country_of(text: str) -> str:
     """Return a country's code in capitals. Raises InvalidRequest, in Azure's words."""
-    code = text.upper()
+    code = text.upper() if text.isascii() else ""  # some letters become two, such as ß
     if code not in _regions():
         raise InvalidRequest("Unable to parse country code.", code="InvalidInput", target="countrycode")
     return code

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Final, Protocol
 
 import structlog
-from sqlalchemy import Column, Connection, Table, bindparam, delete, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, delete, select, tuple_, update
 
 from telephony.kernel.clock import Clock
 from telephony.kernel.e164 import E164, shorten
@@ -132,29 +132,45 @@ class TableEraser:
 
     def erase(self, subject: Subject, keys: Sequence[Key], now: int) -> Job[int]:
         """See Eraser."""
-        row = tuple_(*self.table.primary_key)
-
-        def remove(tx: Connection) -> int:
-            return tx.execute(delete(self.table).where(row.in_(keys))).rowcount
+        if not self.rewrite:
+            return RemoveRows(self.table, tuple(keys))
 
         def change(tx: Connection) -> int:
-            names = [column.name for column in self.table.primary_key]
-            statement = update(self.table).where(
-                *(self.table.c[name] == bindparam(f"at_{name}") for name in names)
-            )
             changed = 0
-            for found in tx.execute(select(self.table).where(row.in_(keys))).mappings().all():
+            for key in keys:
+                row = tx.execute(select(*self.contents).where(*_at(self.table, key))).first()
+                if row is None:  # somebody else removed it meanwhile
+                    continue
                 fresh = {
-                    column.name: subject.without(found[column.name])
-                    for column in self.contents
-                    if found[column.name] is not None
+                    column.name: None if content is None else subject.without(content)
+                    for column, content in zip(self.contents, row, strict=True)
                 }
-                changed += tx.execute(
-                    statement, {f"at_{name}": found[name] for name in names} | fresh
-                ).rowcount
+                changed += tx.execute(update(self.table).where(*_at(self.table, key)).values(fresh)).rowcount
             return changed
 
-        return change if self.rewrite else remove
+        return change
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRows:
+    """Job: delete rows of a table by their keys; returns how many were there."""
+
+    table: Table
+    keys: tuple[Key, ...]
+
+    def __call__(self, tx: Connection) -> int:
+        """See the class. One statement for each: SQLite goes through the whole table for a list of keys that
+        have more than one column."""
+        names = [column.name for column in self.table.primary_key]
+        statement = delete(self.table).where(
+            *(self.table.c[name] == bindparam(f"at_{name}") for name in names)
+        )
+        values = [{f"at_{name}": value for name, value in zip(names, key, strict=True)} for key in self.keys]
+        return tx.execute(statement, values).rowcount
+
+
+def _at(table: Table, key: Key) -> tuple[ColumnElement[bool], ...]:
+    return tuple(column == value for column, value in zip(table.primary_key, key, strict=True))
 
 
 FIRST_ANSWERS: Final = TableEraser("firstAnswers", repeatability, (repeatability.c.response,), rewrite=True)

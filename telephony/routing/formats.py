@@ -8,14 +8,13 @@ from typing import Annotated, Final, Literal
 import phonenumbers
 from msgspec import Meta, Struct
 
-from telephony.kernel.e164 import E164
 from telephony.routing.dialled import DialPlan, Reading, read
 
 MAX_RULES: Final = 100
 """Rules of one direction: what carriers ask for are a handful."""
 
 Form = Literal["e164", "digits", "international", "national"]
-"""`e164`: +4930…; `digits`: 4930…; `international`: 004930…; `national`: 030… of `country`, others international."""
+"""`e164`: +4930…; `digits`: 4930…; `international`: 004930…; `national`: 030…, other countries' 0043…."""
 
 Dialled = Annotated[str, Meta(pattern=r"^[0-9*#+]{0,32}$")]
 """What a telephone can dial."""
@@ -75,7 +74,9 @@ class NumberFormats(
     """Both parties of what comes in; its rules are applied first."""
 
 
-USUAL: Final = NumberFormats()
+_DIGITS: Final = NumberFormat()
+
+USUAL: Final = NumberFormats(destination=_DIGITS, sender=_DIGITS, inbound=_DIGITS)
 """Digits with the country code in front, as most want them."""
 
 
@@ -83,6 +84,8 @@ def written(number: str, form: NumberFormat) -> str:
     """Return a number in E.164 as a carrier wants it; what is not in E.164 stays as it is."""
     if not number.startswith("+"):
         return number
+    if form is _DIGITS:
+        return number[1:]
     text = _formed(number, form)
     for rule in form.rules:
         if text.startswith(rule.begins):
@@ -121,5 +124,3 @@ def _formed(number: str, form: NumberFormat) -> str:
         if number.startswith(code):
             return form.national_prefix + number[len(code) :]
     return form.international_prefix + number[1:]
-
-

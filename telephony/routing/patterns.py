@@ -22,7 +22,7 @@ MAX_PROGRAM: Final = 2_000
 """Instructions of one pattern's program, as RE2 counts them: `\\d{1000}` twice is 2,004."""
 
 MAX_PROGRAMS: Final = 100_000
-"""Instructions of all programs of a set. The worst that a look-up can cost is this times the number's length."""
+"""Instructions of all programs of a set. A look-up costs at most this times the number's length."""
 
 MEMORY: Final = 64 << 20
 """Bytes that RE2 may use for a set; states that do not fit are made anew."""
@@ -114,8 +114,8 @@ class PatternSet:
             )
         self._patterns: Final = tuple(patterns)
         self._set: Any = re2.Set.SearchSet(_options(MEMORY))
-        for each in (*patterns, _ALWAYS):
-            self._set.Add(each if isinstance(each, str) else each.text)
+        for text in (*(each.text for each in patterns), _ALWAYS):
+            self._set.Add(text)
         try:
             self._set.Compile()
         except re2.error:  # within the limits above this has not been seen

@@ -1,8 +1,8 @@
 """When a rule is in force: days, times of day and calendars, by the wall clock of a time zone. Pure.
 
-A window is asked about a moment, never about a wall time, so a changed clock leaves nothing open: an hour that
-comes twice counts twice, one that is left out is nobody's. A window that goes on past midnight belongs to the
-day on which it began.
+A window is asked about a moment, never about a wall time, so a changed clock leaves nothing undecided: an
+hour that comes twice counts twice, one that is left out is nobody's. A window that goes on past midnight
+belongs to the day on which it began.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,9 @@ Calendars = Mapping[str, frozenset[date]]
 """Dates by the name that windows call them by: `holidays`."""
 
 
-class Window(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel", omit_defaults=True):
+class Window(
+    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel", omit_defaults=True
+):
     """A time in which a rule is in force."""
 
     days: Annotated[tuple[Day, ...], Meta(max_length=7)] = ()

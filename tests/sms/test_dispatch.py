@@ -318,6 +318,9 @@ async def test_a_link_that_is_lost_over_and_over_loses_no_message(on: Plane) -> 
         await link.until_sent(sent)
         link.break_off()
         link.bind()
+        await settled(lambda: not dispatcher._pump_due)
+        on.clock.advance(RETRY_SECONDS[-1])
+        dispatcher.pump()
     for sent in (15, 16, 17):
         await link.until_sent(sent)
         link.answer()

@@ -323,8 +323,11 @@ async def test_a_service_takes_over_while_it_runs(sqlite_store: Store) -> None:
                     pass
 
 
-async def test_a_message_that_the_carrier_trips_over_fails_and_holds_up_no_other(store: Store) -> None:
-    async with _house(store, window=10, profile="trips") as house:
+@pytest.mark.parametrize("links", [1, 3])
+async def test_a_message_that_the_carrier_trips_over_fails_and_holds_up_no_other(
+    sqlite_store: Store, links: int
+) -> None:
+    async with _house(sqlite_store, links=links, window=10, profile="trips") as house:
         before = await house.send("Hello", *(f"+1206555{number}" for number in range(1000, 1030)))
         (bad,) = await house.send("a drop of poison", "+12065552000")
         after = await house.send("Hello", *(f"+1206555{number}" for number in range(3000, 3030)))
@@ -332,7 +335,7 @@ async def test_a_message_that_the_carrier_trips_over_fails_and_holds_up_no_other
         await house.until("delivered", *before, *after)
         view = await house.plane.view(bad)
         times = house.smsc.stats().total.refused
-        assert times in (3, 4), "a fourth time when none of the others was answered before the third"
+        assert 3 <= times <= 5, "more than three while none of the others was answered in between"
         reason = view.timeline[-1].data["reason"]
         assert reason == f"poison: the connection was lost each of the {times} times it was sent"
         kinds = [entry.kind for entry in view.timeline]

@@ -21,7 +21,7 @@ def lost(suspicion: Suspicion, *units: Unit, answered: int = 1) -> Judged:
     """Lose a connection with some parts unanswered, and have others answered on the next."""
     for each in units:
         suspicion.lost("one", each)
-    judged = suspicion.judge()
+    judged = suspicion.judge(0.0, (1.0, 2.0))
     suspicion.answers += answered
     return judged
 
@@ -35,7 +35,7 @@ def test_a_part_that_is_lost_alone_each_time_is_guilty_the_third_time() -> None:
     suspicion, bad = Suspicion(3), unit()
     assert lost(suspicion, bad).innocent == [bad]
     assert lost(suspicion, bad).suspected == [("one", bad)]
-    suspicion.send([(5, FakeLink("one"))], submit, others=True)  # type: ignore[arg-type]
+    suspicion.send([(5, FakeLink("one"))], submit, 0.0)  # type: ignore[arg-type]
     assert lost(suspicion, bad).guilty == [("one", bad)]
 
 
@@ -52,7 +52,7 @@ def test_the_guilty_one_explains_what_others_were_suspected_for() -> None:
     lost(suspicion, bad, other)
     lost(suspicion, bad, other)
     assert list(suspicion.waiting) == [bad, other]
-    suspicion.send([(5, FakeLink("one"))], submit, others=True)  # type: ignore[arg-type]
+    suspicion.send([(5, FakeLink("one"))], submit, 0.0)  # type: ignore[arg-type]
     assert list(suspicion.waiting) == [other]
     judged = lost(suspicion, bad)
     assert (judged.guilty, judged.innocent) == ([("one", bad)], [other])
@@ -66,18 +66,31 @@ def test_a_carrier_that_answers_nothing_blames_no_message(together: int) -> None
         assert lost(suspicion, *parts, answered=0).guilty == []
 
 
-def test_suspects_take_turns_and_others_go_first_when_a_turn_brought_nothing() -> None:
+def test_suspects_take_turns_and_rest_longer_and_longer_when_a_turn_brought_nothing() -> None:
     suspicion, one, two, link = Suspicion(2), unit(), unit(), FakeLink("one")
     lost(suspicion, one, two, answered=0)
-    suspicion.send([(5, link)], submit, others=True)  # type: ignore[arg-type]
+    for now, each, rest in ((0.0, one, 1.0), (1.0, two, 1.0), (2.0, one, 2.0), (4.0, two, 2.0)):
+        assert suspicion.next_trial == now
+        suspicion.send([(5, link)], submit, now)  # type: ignore[arg-type]
+        assert [flying for _, flying in link.flying] == [each]
+        assert suspicion.next_trial is None
+        link.flying.clear()
+        suspicion.lost("one", each)
+        assert suspicion.judge(now, (1.0, 2.0)).guilty == []
+        rooms = [(5, link)]
+        suspicion.send(rooms, submit, now + rest - 0.1)  # type: ignore[arg-type]
+        assert (link.flying, rooms[0][0]) == ([], 5), "others have the link meanwhile"
+
+
+def test_an_answer_ends_the_rest() -> None:
+    suspicion, bad, link = Suspicion(2), unit(), FakeLink("one")
+    lost(suspicion, bad, answered=0)
+    suspicion.send([(5, link)], submit, 0.0)  # type: ignore[arg-type]
     link.flying.clear()
-    assert lost(suspicion, one, answered=0).guilty == []
-    assert list(suspicion.waiting) == [two, one]
-    rooms = [(5, link)]
-    suspicion.send(rooms, submit, others=True)  # type: ignore[arg-type]
-    assert (link.flying, rooms[0][0]) == ([], 5)
-    suspicion.send(rooms, submit, others=False)  # type: ignore[arg-type]
-    assert link.flying[0][1] is two
+    lost(suspicion, bad, answered=0)
+    suspicion.answered("two")
+    suspicion.send([(5, link)], submit, 0.0)  # type: ignore[arg-type]
+    assert len(link.flying) == 1
 
 
 def test_a_suspect_waits_until_its_link_has_nothing_else_to_answer() -> None:
@@ -88,7 +101,7 @@ def test_a_suspect_waits_until_its_link_has_nothing_else_to_answer() -> None:
     busy.flying.append(None)  # type: ignore[arg-type]
     sent: list[str] = []
     rooms = [(9, busy), (0, full)]
-    suspicion.send(rooms, lambda link, each: sent.append(link.name), others=True)  # type: ignore[arg-type]
+    suspicion.send(rooms, lambda link, each: sent.append(link.name), 0.0)  # type: ignore[arg-type]
     assert (sent, [room for room, _ in rooms]) == ([], [0, 0]), "it is emptied, and gets nothing new"
 
 
@@ -96,10 +109,10 @@ def test_nothing_joins_a_suspect_on_its_link_until_it_is_answered() -> None:
     suspicion, one, two = Suspicion(2), FakeLink("one"), FakeLink("two")
     lost(suspicion, unit(), unit())
     rooms = [(9, one), (9, two)]
-    suspicion.send(rooms, submit, others=True)  # type: ignore[arg-type]
+    suspicion.send(rooms, submit, 0.0)  # type: ignore[arg-type]
     assert [room for room, _ in rooms] == [0, 0], "each of two suspects has a link"
     one.flying.clear()
     suspicion.answered("one")
     rooms = [(9, one), (8, two)]
-    suspicion.send(rooms, submit, others=True)  # type: ignore[arg-type]
+    suspicion.send(rooms, submit, 0.0)  # type: ignore[arg-type]
     assert [room for room, _ in rooms] == [9, 0]

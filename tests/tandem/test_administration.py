@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from sms.smpp.constants import CommandStatus
 from sms.smpp.pdu import Unbind
@@ -155,6 +156,27 @@ async def test_smpp_accounts_of_a_disabled_resource_are_unbound_and_cannot_come_
         await administer(home, "POST", item + ":enable")
         async with bound(port, "crm"):
             pass
+
+
+async def test_no_key_is_in_a_log_line_or_a_record(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        async with inside(tmp_path / "var") as home:
+            body = {"name": "second", "authorities": [f"second.example:{home.port}"]}
+            made = await administer(home, "POST", "/admin/resources", body, 201)
+            path = f"/admin/resources/{made['id']}:rotateKey"
+            rotated = await administer(home, "POST", path, {"keyType": "primary"})
+            key = await administer(home, "POST", "/admin/keys", {"name": "ops", "role": "owner"}, 201)
+            records = await administer(home, "GET", "/admin/audit")
+    strings = (
+        made["primaryConnectionString"],
+        made["secondaryConnectionString"],
+        rotated["connectionString"],
+    )
+    secrets = [fields(each)["accesskey"] for each in strings] + [key["key"], home.admin_key]
+    said = str(lines) + str(records)
+    assert len(records["value"]) == 3
+    assert "resources.key_rotated" in said
+    assert not [secret for secret in secrets if secret in said or secret.rstrip("=") in said]
 
 
 async def test_authorities_are_unique_and_never_all_removed(home: Inside) -> None:

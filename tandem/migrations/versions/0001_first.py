@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("actor", sa.LargeBinary(length=64), nullable=False),
+        sa.Column("actor", sa.LargeBinary(), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=True),
         sa.Column("address", sa.String(length=64), nullable=False),
         sa.Column("request", sa.String(length=36), nullable=False),

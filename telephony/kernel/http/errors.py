@@ -7,7 +7,14 @@ from typing import Final
 
 import msgspec
 
-from telephony.kernel.errors import CallerError, InvalidRequest, LimitReached, TandemError, Unauthorized
+from telephony.kernel.errors import (
+    CallerError,
+    InvalidRequest,
+    LimitForbids,
+    LimitReached,
+    TandemError,
+    Unauthorized,
+)
 
 INTERNAL: Final = "An internal error happened. Its details are in the log under this request's id."
 """All that a caller learns about a mistake of ours."""
@@ -54,7 +61,7 @@ class ErrorReply:
 
 def describe(error: TandemError) -> ErrorDetail:
     """Return what the caller may know about `error`."""
-    inner = InnerError(error.limit) if isinstance(error, LimitReached) else None
+    inner = InnerError(error.limit) if isinstance(error, LimitReached | LimitForbids) else None
     details = error.details if isinstance(error, ManyInvalid) else ()
     message, target = _speakable(error.message), error.target
     if error.status == 500 and not isinstance(error, CallerError):

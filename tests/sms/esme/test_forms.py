@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from sms.settings import SmsSettings
 from sms.smpp.constants import CommandStatus, EsmClass, Tag
 from sms.smpp.pdu import DataSm, DataSmResp, DeliverSm
+from telephony.kernel.clock import SystemClock
 from telephony.kernel.store import Store
 from tests.support.esme import bound
 from tests.support.esmes import PASSWORD, SYSTEM_ID, Desk, desk, submit
-from tests.support.sms import NUMBER, PEER
+from tests.support.sms import NUMBER, PEER, plane
 
 pytestmark = pytest.mark.wire
 
@@ -48,9 +50,12 @@ FORMS: list[tuple[dict[str, Any], int, bytes, dict[str, str | int] | None]] = [
 
 
 async def test_it_leaves_as_it_came(sqlite_store: Store, tmp_path: Path) -> None:
-    async with desk(sqlite_store, journal=tmp_path / "journal") as at:
+    allowed = SmsSettings(protocol_ids=(0x41,))
+    on = await plane(sqlite_store, clock=SystemClock(), settings=allowed)
+    async with desk(sqlite_store, on=on, journal=tmp_path / "journal") as at:
         await at.account()
         async with visit(at) as esme:
+            assert (await esme.submit(submit(protocol_id=0x40)))[0] == CommandStatus.ESME_RSUBMITFAIL
             for fields, *_ in FORMS:  # one after the other, so that they leave in order
                 assert (await esme.submit(submit(**fields)))[0] == 0
                 assert b"stat:DELIVRD" in (await esme.delivery()).short_message

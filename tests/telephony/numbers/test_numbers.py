@@ -1,5 +1,7 @@
 """Who owns which number."""
 
+import asyncio
+
 import pytest
 
 from telephony.kernel.e164 import E164
@@ -76,6 +78,16 @@ async def test_what_is_forgotten_is_looked_up(sqlite_store: Store) -> None:
     await sqlite_store.write(AcquireNumber(_owned(), 1))
     directory.forget(NUMBER)
     assert await directory.find(NUMBER) is not None
+
+
+async def test_what_changes_while_it_is_read_is_not_remembered(sqlite_store: Store) -> None:
+    await sqlite_store.write(AcquireNumber(_owned(), 1))
+    directory = NumberDirectory(sqlite_store, ManualClock())
+    finding = asyncio.create_task(directory.find(NUMBER))
+    await asyncio.sleep(0)  # the query is on its way
+    directory.forget(NUMBER)  # as a release does
+    assert await finding is not None
+    assert NUMBER not in directory._known
 
 
 async def test_guessing_numbers_takes_bounded_memory(
