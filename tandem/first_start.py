@@ -78,19 +78,21 @@ async def ensure_first_resource(
         )
         if SIMULATED in configuration.carriers:
             await take_in(store, SimulatedBlocks(SIMULATED))
-            await _buy_first_number(created.id, store, configuration.numbers)
+            await _buy_first_number(created.id, store, configuration.numbers, clock)
         await directory.refresh()
         found = directory.by_id(created.id)
         assert found is not None
     return found
 
 
-async def _buy_first_number(resource: ResourceId, store: Store, settings: NumberSettings) -> None:
+async def _buy_first_number(
+    resource: ResourceId, store: Store, settings: NumberSettings, clock: Clock
+) -> None:
     """Buy the first number as anybody buys one: by a reservation."""
     stock = await store.read(FindStock(FIRST_NUMBER))
     assert stock is not None
     lot = stock.lot
-    reservation = new_id(0)
+    reservation = new_id(clock.now())
     pick = Pick(lot.country, lot.type, lot.assignment, lot.capabilities)
     reserved = await store.write(ChangeReservation(resource, reservation, {FIRST_NUMBER: pick}, settings))
     if reserved.failed:

@@ -32,7 +32,7 @@ def number_plane(
 ) -> NumberPlane:
     """Return the plane; `carriers` are those of the configuration, `knows` tells which resources exist."""
     directory = NumberDirectory(store, clock)
-    numbers = Numbers(store=store, clock=clock, directory=directory, settings=settings)
+    numbers = Numbers(store=store, directory=directory, settings=settings)
     return NumberPlane(
         directory,
         (

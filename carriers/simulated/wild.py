@@ -87,7 +87,7 @@ class WildConnection(ServerConnection):
         super().data_received(data)
         if profile is not None and profile.slow_seconds and self._transport is not None:
             self._transport.pause_reading()
-            self._loop.call_later(profile.slow_seconds, self._read_on)
+            self._loop.call_later(profile.slow_seconds, self._listen_again)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -121,7 +121,7 @@ class WildConnection(ServerConnection):
             self._extra.clear()
             self.write(extra)
 
-    def _read_on(self) -> None:
+    def _listen_again(self) -> None:
         if self._transport is not None and not self._transport.is_closing() and not self._deaf:
             self._transport.resume_reading()
 

@@ -40,9 +40,12 @@ from telephony.kernel.ids import InteractionId, ResourceId
 from telephony.kernel.store.bulk import insert_rows
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
+from telephony.numbers.kinds import SMS_INBOUND
 
-# Capabilities 4 to 7 and 12 to 15 have inbound SMS (`telephony.numbers.kinds.SMS_INBOUND`).
-_OWNERS: Final = "SELECT number, resource, carrier FROM numbers WHERE capabilities & 4 <> 0 AND number {ids}"
+_OWNERS: Final = (
+    f"SELECT number, resource, carrier FROM numbers WHERE capabilities & {SMS_INBOUND} <> 0"  # noqa: S608
+    " AND number {ids}"
+)
 
 _Owner = tuple[ResourceId, str]
 """The resource that has a number, and the carrier through which the number sends."""

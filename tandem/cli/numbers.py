@@ -3,7 +3,10 @@
 import csv
 import re
 import sys
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
@@ -25,6 +28,9 @@ LINES: Final = 5_000
 
 NUMBERS: Final = 100_000
 """Numbers a request; a line with a range may have ten thousand."""
+
+AHEAD: Final = 1
+"""Requests that are ready before the one on its way is answered."""
 
 RANGE: Final = 10_000
 
@@ -63,13 +69,23 @@ def import_(
         lines = read_lines(opened)
         delimiter, columns = _header(lines)
         common = {"columns": columns, "delimiter": delimiter, "defaults": defaults}
-        with _progress() as progress:
+
+        def send(first: int, batch: list[str]) -> Any:  # noqa: ANN401 - JSON
+            return client.admin(
+                "POST", "/admin/numbers:import", {**common, "firstLine": first, "lines": batch}
+            )
+
+        # One request is on its way while the next is read: in order, because of a number that is there twice
+        # the last line counts.
+        with _progress() as progress, ThreadPoolExecutor(1) as sender:
             task = progress.add_task("bytes", total=file.stat().st_size)
-            for first, batch, bad in _batches(lines):
+            sent: deque[Future[Any]] = deque()
+            for first, batch, bad in chain(_batches(lines), repeat((0, [], []), AHEAD)):
                 rejected += bad
                 if batch:
-                    body = {**common, "firstLine": first, "lines": batch}
-                    answer = client.admin("POST", "/admin/numbers:import", body)
+                    sent.append(sender.submit(send, first, batch))
+                if sent and (len(sent) > AHEAD or not batch):
+                    answer = sent.popleft().result()
                     kept += answer["kept"]
                     rejected += [(one["line"], one["reason"]) for one in answer["rejected"]]
                 progress.update(task, completed=opened.tell())

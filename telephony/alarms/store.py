@@ -21,6 +21,9 @@ OPERATOR: Final = NOBODY
 
 MAX_SUBJECT: Final = 256
 
+NEVER: Final = 1 << 62
+"""A time that does not come."""
+
 alarms: Final = Table(
     "alarms",
     metadata,
@@ -33,7 +36,7 @@ alarms: Final = Table(
     Column("text", Text, nullable=False),
     Column("raised", Microseconds, nullable=False),
     Column("cleared", Microseconds),  # NULL: it is open
-    Column("expires", Microseconds, index=True),
+    Column("expires", Microseconds, nullable=False, index=True),  # NEVER while it is open
     info=EXPIRES,
 )
 """One row an alarm, from when it was raised on."""
@@ -161,7 +164,7 @@ class WriteAlarm:
             "text": alarm.text,
             "raised": alarm.raised,
             "cleared": alarm.cleared,
-            "expires": None if alarm.cleared is None else self.expires,
+            "expires": NEVER if alarm.cleared is None else self.expires,
         }
 
 

@@ -84,7 +84,7 @@ class Forbidden(CallerError):
 class LimitForbids(Forbidden):
     """A limit forbids it, and trying again soon gives the same; `limit` names it as configuration spells it.
 
-    No 429: clients wait and try again on that, and what a day's budget refuses would make them wait for hours.
+    No 429: on that clients wait and try again, and a day's budget would make them wait for hours.
     """
 
     metric = "limit"

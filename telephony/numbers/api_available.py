@@ -255,9 +255,8 @@ def _identifier(request: Request[Any]) -> bytes:
 
 
 def _number(key: str) -> str:
-    """Return the number that an id means: its digits, without the plus."""
-    digits = bare_id(key)
-    return digits if len(digits) < SHORTEST_NUMBER else "+" + digits
+    """Return the number that an id means: its digits, mostly without the plus."""
+    return key if key.startswith("+") or len(key) < SHORTEST_NUMBER else "+" + key
 
 
 def _reservation(

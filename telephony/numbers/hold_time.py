@@ -11,12 +11,12 @@ went back.
 """
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from telephony.kernel.clock import SECOND, Clock
 from telephony.kernel.errors import Unavailable
@@ -82,7 +82,9 @@ class Look:
         row = tx.execute(query).first()
         clock = database_now(tx)
         if row is None:
-            tx.execute(insert(hold_time).values(id=_ROW, offset=0, seen=clock))
+            dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+            first = dialect.insert(hold_time).values(id=_ROW, offset=0, seen=clock)
+            tx.execute(first.on_conflict_do_nothing())  # another gateway starts too
             return clock, free_due(tx, clock)
         now = max(clock + row.offset, row.seen) if self.expected is None else clock + row.offset
         if self.expected is not None and abs(now - self.expected) > TOLERANCE:
@@ -124,18 +126,22 @@ def free_due(tx: Connection, now: int) -> int:
 
 
 async def watch_holds(store: Store, clock: Clock, *, seconds: float = LOOK_SECONDS) -> None:
-    """Look for ever. The first look is the caller's: `last` begins with it."""
+    """Look for ever, every so many seconds."""
     expected: int | None = None
     while True:
         freed = SLICE
         before = clock.monotonic()
-        with contextlib.suppress(Unavailable):
+        try:
             while freed >= SLICE:
                 passed = round((clock.monotonic() - before) * SECOND)
                 now, freed = await store.write(Look(None if expected is None else expected + passed))
                 expected, before = now, clock.monotonic()
                 if freed:
                     log.info("numbers.free_again", numbers=freed)
+        except Unavailable as error:
+            log.debug("numbers.not_looked", error=error.message)
+        except Exception:  # a watch that ends would hold numbers for ever
+            log.exception("numbers.watch_failed")
         await asyncio.sleep(seconds)
         if expected is not None:
             expected += round((clock.monotonic() - before) * SECOND)

@@ -208,7 +208,9 @@ def reserve(
         tx.execute(mine.with_for_update())
     taken = (
         update(inventory)
-        .where(one_of(tx, found), inventory.c.state == NumberState.FREE.value)
+        # Free is what is nobody's and waits for nothing. Asking for the state would let PostgreSQL, while its
+        # statistics are old, read the whole index of free numbers.
+        .where(one_of(tx, found), inventory.c.resource.is_(None), inventory.c.until.is_(None))
         .values(
             state=NUMBER.fire(NumberState.FREE, NumberEvent.RESERVE).value,
             version=inventory.c.version + 1,

@@ -7,7 +7,6 @@ from typing import Final, TypeVar
 import structlog
 from sqlalchemy import Connection
 
-from telephony.kernel.clock import Clock
 from telephony.kernel.e164 import shorten
 from telephony.kernel.errors import InvalidRequest, NotFound
 from telephony.kernel.http.longrunning import OperationKind
@@ -40,13 +39,10 @@ _NO_OPERATION: Final = "There is no such operation."
 class Numbers:
     """The verbs. Each raises Unavailable when the store is away."""
 
-    def __init__(
-        self, *, store: Store, clock: Clock, directory: NumberDirectory, settings: NumberSettings
-    ) -> None:
+    def __init__(self, *, store: Store, directory: NumberDirectory, settings: NumberSettings) -> None:
         self._store = store
         self._directory = directory
         self.settings: Final = settings
-        self.clock: Final = clock
 
     async def search(self, resource: ResourceId, wanted: Wanted) -> StoredOperation:
         """Hold numbers; the operation's id is the search's. Raises InvalidRequest, LimitReached."""

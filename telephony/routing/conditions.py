@@ -43,7 +43,7 @@ class Conditions:
         self._party_countries = frozenset(party_countries)
         self._countries = frozenset(countries)
 
-    def complaint(self, number: E164, party: str, at: int) -> str:
+    def complaint(self, number: str, party: str, at: int) -> str:
         """Return which condition is not met, in words; empty when all are.
 
         `number` is the destination, `party` who is on the other side of the rule: the sender of what goes
@@ -57,7 +57,7 @@ class Conditions:
             not party.startswith("+") or country_of(E164(party)) not in self._party_countries
         ):
             return "not for this party's country"
-        if self._countries and country_of(number) not in self._countries:
+        if self._countries and country_of(E164(number)) not in self._countries:
             return "not for this country"
         return ""
 

@@ -70,13 +70,13 @@ class Decision(Struct, frozen=True, gc=False):
         return "" if self.hops else "No route takes this number now."
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """A route that was looked at."""
+class Tried(Struct, frozen=True, gc=False):
+    """A route or rule that was looked at."""
 
-    route: str
+    rule: str
     target: str
     prefix: str
+    """What of the number it is for."""
     taken: bool
     why: str
 
@@ -89,12 +89,12 @@ class Witness:
     more: int = 0
     """Routes that were looked at beyond `MAX_TRIED`."""
 
-    def note(self, candidate: Candidate, prefix: str, taken: bool, why: str) -> None:
+    def note(self, rule: str, target: str, prefix: str, taken: bool, why: str) -> None:
         """Write a route down."""
         if len(self.tried) >= MAX_TRIED:
             self.more += 1
             return
-        self.tried.append(Tried(candidate.id, candidate.target, prefix, taken, why))
+        self.tried.append(Tried(rule, target, prefix, taken, why))
 
 
 def decide(
@@ -122,7 +122,13 @@ def _chosen(plane: Plane, question: Question, witness: Witness | None) -> list[t
         if stopped:
             assert witness is not None
             for each in group:
-                witness.note(each, _prefix(question, length), False, f"{stopped} stops at a longer prefix")
+                witness.note(
+                    each.id,
+                    each.target,
+                    _prefix(question, length),
+                    False,
+                    f"{stopped} stops at a longer prefix",
+                )
             continue
         for each in _in_order(group, question, length, witness):
             if each.stop:
@@ -130,17 +136,25 @@ def _chosen(plane: Plane, question: Question, witness: Witness | None) -> list[t
             if each.target in taken:
                 if witness is not None:
                     why = f"{taken[each.target]} goes there already"
-                    witness.note(each, _prefix(question, length), False, why)
+                    witness.note(each.id, each.target, _prefix(question, length), False, why)
                 continue
             taken[each.target] = each.id
             chosen.append((each, length))
             if witness is not None:
-                witness.note(each, _prefix(question, length), True, f"number {len(chosen)} in the order")
+                witness.note(
+                    each.id,
+                    each.target,
+                    _prefix(question, length),
+                    True,
+                    f"number {len(chosen)} in the order",
+                )
         if stopped and witness is None:
             break
     if witness is not None:
         for length, each in plane.unmatched(question.number):
-            witness.note(each, _prefix(question, length), False, "its pattern is not in the number")
+            witness.note(
+                each.id, each.target, _prefix(question, length), False, "its pattern is not in the number"
+            )
     return chosen
 
 
@@ -167,7 +181,7 @@ def _fits(candidate: Candidate, question: Question, length: int, witness: Witnes
     if not why and candidate.conditions is not None:
         why = candidate.conditions.complaint(question.number, question.sender, question.at)
     if why and witness is not None:
-        witness.note(candidate, _prefix(question, length), False, why)
+        witness.note(candidate.id, candidate.target, _prefix(question, length), False, why)
     return not why
 
 

@@ -216,7 +216,10 @@ def _make_international(steps: _Steps, plan: DialPlan, context: str, behind_tech
 
 def _context(value: str) -> str:
     """Return the digits of a phone-context (RFC 3966 §5.1.5): one that is a domain tells us nothing."""
-    digits = _folded(_unescaped(value.strip()))
+    try:
+        digits = _folded(_unescaped(value.strip()))
+    except _Refused:
+        raise _Refused(Unreadable.CONTEXT) from None
     if not digits.startswith("+") or not digits[1:].isdigit() or len(digits) > 8:
         raise _Refused(Unreadable.CONTEXT)
     return digits

@@ -68,6 +68,7 @@ _INCREMENTS: Final = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})(?:/[0-9]+)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _KINDS: Final = {"voice": Kind.VOICE, "call": Kind.VOICE, "sms": Kind.SMS, "message": Kind.SMS}
 _EPOCH: Final = date(1970, 1, 1)
+_LAST_YEAR: Final = (date(9999, 1, 1) - _EPOCH).days * DAY
 
 T = TypeVar("T")
 
@@ -212,7 +213,10 @@ def _since(text: str) -> int:
 @lru_cache(maxsize=1000)
 def _until(text: str) -> int:
     """Return the first moment after a day, UTC, or the moment itself."""
-    return _moment(text) + (DAY if _DAY.fullmatch(text) else 0)
+    at = _moment(text)
+    if at >= _LAST_YEAR:  # how some write that there is no end
+        return FOREVER
+    return at + (DAY if _DAY.fullmatch(text) else 0)
 
 
 def _moment(text: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
@@ -14,22 +15,23 @@ from telephony.kernel.ids import to_text
 from tests.support.inside import Inside, inside
 from tests.support.receiver import Receiver
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 
 PERSON = "+12065550107"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def endpoint() -> AsyncIterator[Receiver]:
     async with Receiver() as receiver:
         yield receiver
 
 
-@pytest.fixture
-async def home(tmp_path: Path, endpoint: Receiver) -> AsyncIterator[Inside]:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def home(tmp_path_factory: pytest.TempPathFactory, endpoint: Receiver) -> AsyncIterator[Inside]:
+    """One gateway for all tests of this module: none looks at what another one made."""
     allow = f'["127.0.0.1:{endpoint.port}"]'
     with capture_logs():  # the gateway's log goes where the command's answer is looked for
-        async with inside(tmp_path / "var", outbound__allow=allow) as running:
+        async with inside(tmp_path_factory.mktemp("var"), outbound__allow=allow) as running:
             yield running
 
 

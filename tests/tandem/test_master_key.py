@@ -13,6 +13,7 @@ from tandem.master_key import SEALED
 from tandem.schema import metadata
 from telephony.identity.tables import token_keys
 from telephony.kernel.clock import MINUTE, SystemClock
+from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import to_text
 from telephony.kernel.store import Store
 from telephony.kernel.store.leases import RegisterNode
@@ -92,6 +93,29 @@ async def test_a_key_in_the_configuration_is_changed_there_and_sealed_again(tmp_
         assert (seen["fromFile"], seen["sealedByOlder"] > 0) == (False, True)
         assert (await administer(home, "POST", "/admin/masterKey:reseal"))["sealedByOlder"] == 0
     async with inside(tmp_path / "var", master_key=new, log__level="error") as home:
+        await works(home)
+
+
+async def test_a_change_that_breaks_off_in_the_middle_is_finished_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with inside(tmp_path / "var", log__level="error") as home:
+        await works(home)
+        write = home.gateway.store.write
+
+        async def away(job: Any) -> Any:
+            if isinstance(job, ResealSlice):
+                raise Unavailable("The database is away; try again.")
+            return await write(job)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(home.gateway.store, "write", away)
+            await administer(home, "POST", "/admin/masterKey:rotate", None, 503)
+        assert (await administer(home, "GET", "/admin/masterKey"))["sealedByOlder"] > 0
+        await administer(home, "POST", "/admin/masterKey:forgetOld", None, 409)
+        await works(home)
+        assert (await administer(home, "POST", "/admin/masterKey:reseal"))["sealedByOlder"] == 0
+        assert len((await administer(home, "POST", "/admin/masterKey:forgetOld"))["keys"]) == 1
         await works(home)
 
 

@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("raised", sa.BigInteger(), nullable=False),
         sa.Column("cleared", sa.BigInteger(), nullable=True),
-        sa.Column("expires", sa.BigInteger(), nullable=True),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("resource", "id", name=op.f("alarms_pkey")),
     )
     op.create_index(op.f("alarms_expires"), "alarms", ["expires"], unique=False)

