@@ -13,8 +13,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST: Final = 500
-"""Items a job: a bigger one would hold the group's commit up for everybody."""
+MOST: Final = 200
+"""Items a job: a bigger one would hold the group's commit up, and then the loop, for everybody."""
 
 
 class Gather(Generic[T, R]):

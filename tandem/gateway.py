@@ -45,6 +45,7 @@ from tandem.migrations import migrate
 from tandem.numbers import number_plane
 from tandem.planes_identity import IdentityPlane
 from tandem.seat import Seat, patiently, take_seat
+from tandem.sip_routing import sip_plane
 from tandem.supervisor.notify import ready
 from tandem.tls import Certificates, Files
 from telephony.events import admin as events_admin
@@ -233,6 +234,7 @@ async def gateway(
             knows=directory.knows,
         )
         numbers = inventory.directory
+        sip = sip_plane(store=store, clock=clock, audit=configuration.audit, knows=directory.knows)
         send = SendSms(
             store=store,
             clock=clock,
@@ -299,6 +301,7 @@ async def gateway(
             *identity.routes(),
             *events_admin.routes(webhooks),
             *inventory.routes,
+            *sip.routes,
             *health_routes.routes(health),
         )
         routes = administration.routes(planes)

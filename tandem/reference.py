@@ -43,6 +43,8 @@ from telephony.numbers import api_available as numbers_available
 from telephony.numbers import states as number_states
 from telephony.resources import admin as resources_admin
 from telephony.resources import audit_admin, privacy_admin
+from telephony.routing.sip_configuration import admin as sip_admin
+from telephony.routing.sip_configuration import api as sip_api
 
 NOTE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n\n"
 
@@ -102,6 +104,8 @@ def every_route() -> list[Route]:
         *numbers_api.routes(nothing),
         *numbers_available.routes(nothing),
         *numbers_admin.routes(nothing, nothing, nothing, nothing, nothing),
+        *sip_api.routes(nothing),
+        *sip_admin.routes(nothing, nothing),
         *health.routes(nothing),
     ]
 

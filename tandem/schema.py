@@ -11,6 +11,7 @@ import telephony.kernel.store.schema
 import telephony.numbers.tables
 import telephony.resources.audit
 import telephony.resources.tables
+import telephony.routing.sip_configuration.tables
 from telephony.kernel.store.schema import metadata
 
 __all__ = ["metadata", "sms", "telephony"]

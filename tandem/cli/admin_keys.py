@@ -8,7 +8,7 @@ from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
-from tandem.cli.show import clock_time
+from tandem.cli.show import ID_WIDTH, clock_time
 from telephony.kernel.http.route import Role
 
 app = typer.Typer(no_args_is_help=True, help="Keys of administration and their roles.")
@@ -38,8 +38,9 @@ def list_(data: Data = None) -> None:
     with told():
         found = Client.of(folder(data)).admin("GET", "/admin/keys")["value"]
     table = Table(box=None, pad_edge=False)
-    for column in ("id", "name", "role", "created", "revoked"):
-        table.add_column(column)
+    table.add_column("id", min_width=ID_WIDTH, no_wrap=True)
+    for column in ("name", "role", "created", "revoked"):
+        table.add_column(column, overflow="fold")
     for one in found:
         revoked = clock_time(one["revoked"]) if "revoked" in one else ""
         table.add_row(one["id"], one["name"], one["role"], clock_time(one["created"]), revoked)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
-from tandem.cli.show import clock_time
+from tandem.cli.show import ID_WIDTH, clock_time
 
 NODE = "00000000-0000-0000-0000-000000000000"
 """The node itself, as a resource: alarms are its events."""
@@ -67,8 +67,9 @@ def subscriptions(data: Data = None) -> None:
     with told():
         found = Client.of(folder(data)).admin("GET", f"/admin/resources/{NODE}/subscriptions")["value"]
     table = Table(box=None, pad_edge=False)
-    for column in ("id", "name", "endpoint", "state"):
-        table.add_column(column)
+    table.add_column("id", min_width=ID_WIDTH, no_wrap=True)
+    for column in ("name", "endpoint", "state"):
+        table.add_column(column, overflow="fold")
     for one in found:
         table.add_row(one["id"], one["name"], one["endpointBaseUrl"], one["state"])
     Console().print(table)

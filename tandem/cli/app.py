@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "restore": "tandem.cli.backup:restore",
     "user": "tandem.cli.users:app",
     "identity": "tandem.cli.users:identity",
+    "sip-trunks": "tandem.cli.sip_trunks:app",
     "config": "tandem.cli.config:app",
 }
 """Each command and where it is: a function is a command, a Typer application a group of them."""

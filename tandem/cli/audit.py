@@ -47,7 +47,7 @@ def audit(
         return
     table = Table(box=None, pad_edge=False)
     for column in ("at", "who", "role", "from", "operation", "target", "status"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for record in found:
         table.add_row(*_row(record))
     Console().print(table)

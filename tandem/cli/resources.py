@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, fail, folder, told
+from tandem.cli.show import ID_WIDTH
 
 app = typer.Typer(no_args_is_help=True, help="Resources: tenants with keys and authorities of their own.")
 
@@ -42,8 +43,9 @@ def list_(data: Data = None) -> None:
     with told():
         found = Client.of(folder(data)).admin("GET", "/admin/resources")["value"]
     table = Table(box=None, pad_edge=False)
-    for column in ("id", "name", "authorities", "state"):
-        table.add_column(column)
+    table.add_column("id", min_width=ID_WIDTH, no_wrap=True)
+    for column in ("name", "authorities", "state"):
+        table.add_column(column, overflow="fold")
     for one in found:
         table.add_row(one["id"], one["name"], ", ".join(one["authorities"]), _state(one))
     Console().print(table)

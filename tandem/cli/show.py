@@ -7,6 +7,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+ID_WIDTH: Final = 36
+"""Characters of an id: one that is cut is of no use."""
+
 STATE_STYLES: Final = {
     "delivered": "green",
     "received": "green",

@@ -120,7 +120,7 @@ class _Owned:
             operation_id(found.kind, to_text(found.id)),
             created=found.created,
             updated=found.updated,
-            location=_versioned(found.location, request),
+            location=_location(found, request),
             error=found.error,
         )
 
@@ -228,14 +228,12 @@ def acs(
 def begun(request: Request[Any], done: StoredOperation, body: object = None) -> Reply:
     """Return the first reply of a long-running operation."""
     result = to_text(done.id)
-    # Clients fetch the result there once it is over; of one that failed there is none.
-    location = _versioned(done.location, request) if done.status is OperationStatus.SUCCEEDED else None
     return accepted(
         done.kind,
         operation_id(done.kind, result),
         version=request.version,
         result_id=result,
-        location=location,
+        location=_location(done, request),
         body=body,
         poll_after=POLL_SECONDS,
     )
@@ -246,8 +244,11 @@ def invalid(message: str, target: str) -> InvalidRequest:
     return InvalidRequest(message, code="InvalidInput", target=target)
 
 
-def _versioned(location: str | None, request: Request[Any]) -> str | None:
-    return None if location is None else next_link(location, {"api-version": request.version})
+def _location(done: StoredOperation, request: Request[Any]) -> str | None:
+    """Return where clients fetch the result once it is over; of one that failed there is none."""
+    if done.location is None or done.status is not OperationStatus.SUCCEEDED:
+        return None
+    return next_link(done.location, {"api-version": request.version})
 
 
 def _operation(request: Request[None]) -> tuple[OperationKind, bytes]:

@@ -7,7 +7,7 @@ gateways use, so that only one corrects it. Between two looks the time never goe
 more than `SLACK`. Nothing becomes free but at such a look.
 
 Nobody can tell how long nothing ran: at a gateway's start the database's clock is believed, but not when it
-went back.
+went back. While a machine sleeps its monotonic clock stands still, so on SQLite holds stand still too.
 """
 
 import asyncio

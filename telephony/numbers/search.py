@@ -3,9 +3,9 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
 from telephony.kernel.http.errors import ErrorDetail
 from telephony.kernel.http.longrunning import OperationKind, OperationStatus
@@ -16,7 +16,7 @@ from telephony.numbers.kinds import Assignment, Capabilities, Lot, NumberType, s
 from telephony.numbers.operations import StoredOperation, keep
 from telephony.numbers.settings import NumberSettings
 from telephony.numbers.stock import lot_of
-from telephony.numbers.tables import FREE, inventory, lots
+from telephony.numbers.tables import FREE, begins_with, inventory, lots
 
 LOTS_AT_ONCE: Final = 100
 """Lots asked for free numbers in one statement; most have none or many."""
@@ -112,9 +112,11 @@ def _best(tx: Connection, wanted: Wanted) -> dict[str, Lot]:
     return best
 
 
-def matching_lots(tx: Connection, wanted: Wanted) -> list[tuple[int, Lot]]:
-    """Return the lots whose numbers would do."""
-    query = select(lots).where(lots.c.country == wanted.country, lots.c.type == wanted.type.value)
+def matching_lots(
+    tx: Connection, wanted: Wanted, *more: ColumnElement[bool], limit: int = MAX_LOTS
+) -> list[tuple[int, Lot]]:
+    """Return the lots whose numbers would do, and for which `more` holds."""
+    query = select(lots).where(lots.c.country == wanted.country, lots.c.type == wanted.type.value, *more)
     if wanted.assignment is not None:
         query = query.where(lots.c.assignment == wanted.assignment.value)
     if wanted.area_code:
@@ -122,7 +124,7 @@ def matching_lots(tx: Connection, wanted: Wanted) -> list[tuple[int, Lot]]:
     enough = supersets(wanted.capabilities.mask)
     if len(enough) < 16:
         query = query.where(lots.c.capabilities.in_(enough))
-    return [(row.id, lot_of(row)) for row in tx.execute(query.limit(MAX_LOTS))]
+    return [(row.id, lot_of(row)) for row in tx.execute(query.limit(limit))]
 
 
 def _free(tx: Connection, group: dict[int, Lot], quantity: int) -> dict[str, Lot]:
@@ -162,30 +164,31 @@ class Browse:
 
     def __call__(self, tx: Connection) -> list[tuple[str, Lot]]:
         """Return numbers with their lots."""
-        candidates = matching_lots(tx, self.wanted)
+        begin = self.prefixes or ("",)
+        has = or_(*(exists().where(*_begins(prefix), inventory.c.lot == lots.c.id) for prefix in begin))
+        candidates = matching_lots(tx, self.wanted, has)
         random.shuffle(candidates)
         found: dict[str, Lot] = {}
-        looked = 0
-        for identifier, lot in candidates:
-            got = [
-                number
-                for prefix in self.prefixes or ("",)
-                for number in _some(tx, identifier, prefix, MAX_BROWSE)
-            ]
-            looked += bool(got)
-            found |= dict.fromkeys(got, lot)
-            if looked >= BROWSED_LOTS or (looked > 1 and len(found) >= 2 * MAX_BROWSE):
+        for identifier, lot in candidates[:BROWSED_LOTS]:
+            for prefix in begin:
+                found |= dict.fromkeys(_some(tx, identifier, prefix, MAX_BROWSE), lot)
+            if len(found) >= 4 * MAX_BROWSE:
                 break
         chosen = list(found.items())
         random.shuffle(chosen)
         return chosen[:MAX_BROWSE]
 
 
+def _begins(prefix: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a number is free and begins with a prefix."""
+    if not prefix:
+        return (FREE,)
+    return FREE, *begins_with(prefix)
+
+
 def _some(tx: Connection, lot: int, prefix: str, limit: int) -> list[str]:
     """Return some free numbers of a lot that begin with a prefix, from a place chosen by chance on."""
-    here: tuple[Any, ...] = (FREE, inventory.c.lot == lot)
-    if prefix:
-        here += (inventory.c.number >= prefix, inventory.c.number < prefix + "\x7f")
+    here = (*_begins(prefix), inventory.c.lot == lot)
     ends = tx.execute(select(func.min(inventory.c.number), func.max(inventory.c.number)).where(*here)).one()
     if ends[0] is None:
         return []

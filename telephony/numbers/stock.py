@@ -14,7 +14,7 @@ from telephony.kernel.money import Money
 from telephony.kernel.store.engine import run
 from telephony.numbers.kinds import Assignment, Capabilities, Lot, NumberType
 from telephony.numbers.states import NumberState
-from telephony.numbers.tables import inventory, lots
+from telephony.numbers.tables import begins_with, inventory, lots
 
 MAX_SLICE: Final = 5_000
 """Numbers a job: about 20 ms of the writer on SQLite."""
@@ -170,7 +170,7 @@ def list_stock(wanted: StockFilter) -> Any:  # noqa: ANN401 - a query for `Store
         if value is not None:
             query = query.where(column == value)
     if wanted.prefix:
-        query = query.where(table.number >= wanted.prefix, table.number < wanted.prefix + "\x7f")
+        query = query.where(*begins_with(wanted.prefix))
     if wanted.after:
         query = query.where(table.number > wanted.after)
     query = query.order_by(table.number).limit(wanted.limit)

@@ -104,6 +104,16 @@ Index(
 )
 
 
+def begins_with(prefix: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a number of the inventory begins with a prefix.
+
+    Nines fill the end up: digits have one order in every collation that a PostgreSQL database may have, other
+    characters may count for nothing.
+    """
+    last = prefix + "9" * (MAX_NUMBER - len(prefix))
+    return inventory.c.number >= prefix, inventory.c.number <= last
+
+
 def one_of(tx: Connection, numbers: Sequence[str]) -> ColumnElement[bool]:
     """Return the condition that a number of the inventory is one of `numbers`, as one parameter."""
     if tx.dialect.name == "postgresql":

@@ -21,6 +21,7 @@ from telephony.numbers.plan import Operator, country_of, operator_of
 from telephony.numbers.reservations import ChangeReservation, DeleteReservation, Pick, Reserved, not_there
 from telephony.numbers.search import Browse, SearchNumbers, Wanted
 from telephony.numbers.settings import NumberSettings
+from telephony.numbers.states import HoldState
 from telephony.numbers.store import FindOwned, ListOwned, Owned
 from telephony.numbers.trade import (
     CancelSearch,
@@ -59,9 +60,9 @@ class Numbers:
         return done
 
     async def search_result(self, resource: ResourceId, search: bytes) -> Hold:
-        """Return what a search holds, or held. Raises NotFound."""
+        """Return what a search holds, or held. Raises NotFound, also when it was cancelled."""
         found = await self._store.read(FindHold(resource, HoldKind.SEARCH, search))
-        if found is None:
+        if found is None or found.state is HoldState.CANCELLED:
             raise NotFound("There is no such search.", target="searchId")
         return found
 

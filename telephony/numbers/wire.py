@@ -17,6 +17,9 @@ from telephony.numbers.store import Owned
 MAX_TEXT = 64
 """Characters of any text that is looked for."""
 
+MAX_PREFIXES = 20
+"""Prefixes of a browse: each is looked for in every lot."""
+
 OUT_OF_STOCK_CODE = 1000
 """What the published example has beside OutOfStock."""
 
@@ -73,7 +76,10 @@ class PhoneNumbersBrowseRequest(Struct, frozen=True, rename="camel"):
     capabilities: PhoneNumberCapabilitiesRequest | None = None
     assignment_type: Assignment | None = None
     phone_number_prefixes: (
-        Annotated[tuple[Annotated[str, Meta(pattern=r"^\+?[0-9]{1,15}$")], ...], Meta(max_length=100)] | None
+        Annotated[
+            tuple[Annotated[str, Meta(pattern=r"^\+?[0-9]{1,15}$")], ...], Meta(max_length=MAX_PREFIXES)
+        ]
+        | None
     ) = None
 
 

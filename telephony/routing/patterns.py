@@ -47,6 +47,8 @@ _CONSTRUCTS: Final = (
 )
 """What other engines know and RE2 does not, by how it begins."""
 
+_BEGINNING: Final = re.compile(r"\^(\\\+|\[+\])(?P<digits>[0-9]+)")
+
 
 def _options(memory: int) -> Any:  # noqa: ANN401 - google-re2 has no types
     options = re2.Options()
@@ -61,11 +63,11 @@ class Pattern:
 
     __slots__ = ("_compiled", "program", "text")
 
-    def __init__(self, text: str, target: str = "pattern") -> None:
+    def __init__(self, text: str, target: str = "pattern", longest: int = MAX_PATTERN) -> None:
         if not text:
             raise InvalidRequest(f"{target}: It is empty.", target=target)
-        if len(text) > MAX_PATTERN:
-            raise InvalidRequest(f"{target}: It is longer than {MAX_PATTERN} characters.", target=target)
+        if len(text) > longest:
+            raise InvalidRequest(f"{target}: It is longer than {longest} characters.", target=target)
         try:
             self._compiled: Any = re2.compile(text, options=_options(MEMORY_OF_ONE))
         except (re2.error, UnicodeEncodeError) as error:
@@ -83,13 +85,14 @@ class Pattern:
         """Tell whether it is found in `text`."""
         return self._compiled.search(text) is not None
 
-    def bounds(self, length: int) -> tuple[bytes, bytes] | None:
-        """Return texts between which everything lies that an anchored pattern matches; None: unknown."""
-        try:
-            low, high = self._compiled.possiblematchrange(length)
-        except re2.error:
-            return None
-        return bytes(low), bytes(high)
+    @property
+    def beginning(self) -> str:
+        """What every number begins with in which it is found, as far as that is plain to see: `+49`."""
+        begins = _BEGINNING.match(self.text)
+        if begins is None or _has_alternatives(self.text):
+            return ""
+        optional = self.text[begins.end() : begins.end() + 1] in ("*", "?", "{")
+        return "+" + (begins["digits"][:-1] if optional else begins["digits"])
 
 
 @lru_cache(maxsize=2 * MAX_PATTERNS)
@@ -168,6 +171,17 @@ def _tokens(text: str) -> list[tuple[int, bool]]:
                 place += text[place + 1 : place + 2] == "]"
         place += 2 if escape else 1
     return found
+
+
+def _has_alternatives(text: str) -> bool:
+    """Tell whether there is a bar outside of all parentheses."""
+    depth = 0
+    for place, escape in _tokens(text):
+        character = "" if escape else text[place]
+        depth += (character == "(") - (character == ")")
+        if character == "|" and depth == 0:
+            return True
+    return False
 
 
 def _outside_of_classes(text: str, begins: re.Pattern[str]) -> int | None:

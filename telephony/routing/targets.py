@@ -125,6 +125,8 @@ class Place:
     """A single target."""
 
     stop: Stop
+    always: bool = True
+    """Whether it leads somewhere at any time."""
 
     def stops(self, at: int) -> Iterator[Stop]:
         """Return the places to try at a time, in order."""
@@ -141,6 +143,12 @@ class Schedule:
 
     alternatives: tuple[tuple[Openings, "Node"], ...]
     otherwise: "Node | None"
+
+    @property
+    def always(self) -> bool:
+        """See `Place`."""
+        nodes = (self.otherwise, *(node for _, node in self.alternatives))
+        return all(node is not None and node.always for node in nodes)
 
     def stops(self, at: int) -> Iterator[Stop]:
         """See `Place`; nothing when no alternative is open and nothing else is said."""
@@ -164,6 +172,11 @@ class Sequence:
     """One after the other."""
 
     parts: tuple[tuple["Node", int | None], ...]
+
+    @property
+    def always(self) -> bool:
+        """See `Place`."""
+        return any(node.always for node, _ in self.parts)
 
     def stops(self, at: int) -> Iterator[Stop]:
         """See `Place`."""
@@ -250,7 +263,7 @@ class TargetKinds:
         missing = kinds - kind.carries
         if missing:
             raise InvalidRequest(
-                f"{place}.kind: {kind.name} takes no {', '.join(sorted(missing))}; say so in the rule's kinds.",
+                f"{place}.kind: {kind.name} takes no {', '.join(sorted(missing))}; say so in kinds.",
                 target=f"{place}.kind",
             )
         settings = _converted(data, kind.settings, place)

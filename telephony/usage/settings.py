@@ -1,5 +1,6 @@
 """Limits as an operator writes them: what a resource has by default, and what can be changed of it."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -60,25 +61,53 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """ISO 4217; the resource's rate sheet must be in it."""
 
 
-class LimitsView(LimitSettings, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """A resource's limits."""
+class LimitsView(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A resource's limits, the fields as in `LimitSettings`."""
+
+    calls_per_second: PerSecond
+    calls: Count
+    messages_per_second: PerSecond
+    messages_per_day: Count
+    countries: Countries
+    premium: Choice
+    satellite: Choice
+    unrated: Choice
+    price_per_minute: Amount
+    price_per_message: Amount
+    daily_budget: Amount
+    currency: Currency
+    own: tuple[str, ...]
+    """Which of them are the resource's own; the others are the node's defaults (`limits` in its settings)."""
+    demonstration: bool
+    """Whether no limit holds towards simulated carriers, and nothing goes to real ones."""
+
+    @classmethod
+    def of(cls, limits: LimitSettings, own: Iterable[str], *, demonstration: bool) -> "LimitsView":
+        """Return limits as they are shown; `own` names those that were changed."""
+        names = [_camel(name) for name in LimitSettings.__struct_fields__ if name in set(own)]
+        return cls(**msgspec.structs.asdict(limits), own=tuple(names), demonstration=demonstration)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 class LimitsPatch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """What to change of a resource's limits; null gives one back to the node's default (RFC 7396)."""
 
-    calls_per_second: PerSecond | None | UnsetType = UNSET
-    calls: Count | None | UnsetType = UNSET
-    messages_per_second: PerSecond | None | UnsetType = UNSET
-    messages_per_day: Count | None | UnsetType = UNSET
-    countries: Countries | None | UnsetType = UNSET
-    premium: Choice | None | UnsetType = UNSET
-    satellite: Choice | None | UnsetType = UNSET
-    unrated: Choice | None | UnsetType = UNSET
-    price_per_minute: Amount | None | UnsetType = UNSET
-    price_per_message: Amount | None | UnsetType = UNSET
-    daily_budget: Amount | None | UnsetType = UNSET
-    currency: Currency | None | UnsetType = UNSET
+    calls_per_second: PerSecond | UnsetType | None = UNSET
+    calls: Count | UnsetType | None = UNSET
+    messages_per_second: PerSecond | UnsetType | None = UNSET
+    messages_per_day: Count | UnsetType | None = UNSET
+    countries: Countries | UnsetType | None = UNSET
+    premium: Choice | UnsetType | None = UNSET
+    satellite: Choice | UnsetType | None = UNSET
+    unrated: Choice | UnsetType | None = UNSET
+    price_per_minute: Amount | UnsetType | None = UNSET
+    price_per_message: Amount | UnsetType | None = UNSET
+    daily_budget: Amount | UnsetType | None = UNSET
+    currency: Currency | UnsetType | None = UNSET
 
     def changes(self) -> dict[str, Any]:
         """Return what is to be changed, by name; None: back to the default."""

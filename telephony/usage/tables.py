@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
 
 from telephony.kernel.store.schema import WORK, Identifier, Microseconds, metadata
 
@@ -84,6 +84,8 @@ running_calls: Final = Table(
     info=WORK,
 )
 """Calls that count as simultaneous: a row from their acceptance to their end."""
+
+Index("running_calls_node", running_calls.c.node)
 
 usage_daily: Final = Table(
     "usage_daily",

@@ -13,11 +13,13 @@ from aiohttp import web
 
 from carriers.simulated.settings import SimulatedAccount, SimulatedSettings
 from carriers.simulated.smsc import Smsc
-from tandem.alarms import certificate_ending, disk_filling, endpoints_dead, store_away
+from tandem.alarms import certificate_ending, disk_filling, endpoints_dead, poster, store_away
 from tandem.tls import Certificates, Files
 from telephony.alarms.settings import AlarmSettings
 from telephony.alarms.watch import AlarmKind, Severity
+from telephony.events.signing import verify
 from telephony.kernel.clock import DAY, SystemClock
+from telephony.kernel.errors import RemoteError
 from telephony.kernel.ids import to_text
 from telephony.kernel.secret import Secret
 from telephony.kernel.store import Store
@@ -102,6 +104,28 @@ async def test_an_endpoint_where_nobody_answers_is_wrong(sqlite_store: Store) ->
     assert found.thing.subject == to_text(view.id)
     assert found.text == "Nobody answers at the endpoint of the subscription crm."
     assert (found.wrong, found.severity) == (True, Severity.WARNING)
+
+
+@pytest.mark.parametrize("schema", ["eventgrid", "cloudevents"])
+async def test_without_an_outbox_an_event_goes_out_signed_as_any_other(
+    sqlite_store: Store, schema: str
+) -> None:
+    async with Receiver() as endpoint, plane(sqlite_store) as node:
+        view, secret = await node.subscribe(endpoint.url, schema=schema)
+        subscription = node.directory.get(view.id)
+        assert subscription is not None
+        told = event()
+        post = poster(node.client, node.clock)
+        await post(subscription, told)
+        await node.publish(told)
+        await node.deliverer.idle()
+        directly, ordinary = endpoint.notifications
+        verify(secret, directly.headers, directly.body, now=node.clock.now())
+        assert directly.body == ordinary.body
+        assert directly.headers == ordinary.headers
+        endpoint.status = 500
+        with pytest.raises(RemoteError, match="HTTP 500"):
+            await post(subscription, told)
 
 
 def collecting(told: "asyncio.Queue[Any]") -> Callable[[Received], Awaitable[web.StreamResponse]]:

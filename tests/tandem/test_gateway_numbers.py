@@ -87,6 +87,15 @@ async def test_long_running_operations_have_the_documented_headers(home: Inside)
     assert (await ask(home, "DELETE", released.headers["operation-location"])).status == 204
 
 
+async def test_a_cancelled_search_has_no_result(home: Inside) -> None:
+    begun = await ask(home, "POST", SEARCH, WISH)
+    for _ in range(2):
+        assert (await ask(home, "DELETE", begun.headers["operation-location"])).status == 204
+    assert problem(await ask(home, "GET", begun.headers["location"])) == (404, "NotFound", "searchId")
+    poll = await ask(home, "GET", begun.headers["operation-location"])
+    assert (poll.json["status"], poll.json["error"]["code"]) == ("failed", "Cancelled")
+
+
 async def test_operations_and_holds_survive_a_restart(tmp_path: Path) -> None:
     async with inside(tmp_path / "var") as home:
         begun = await ask(home, "POST", SEARCH, WISH)
@@ -99,6 +108,7 @@ async def test_operations_and_holds_survive_a_restart(tmp_path: Path) -> None:
         lost = await ask(home, "GET", failed.headers["operation-location"], tenant=one)
         assert (lost.json["status"], lost.json["error"]["code"]) == ("failed", "OutOfStock")
         assert "location" not in failed.headers
+        assert "location" not in lost.headers
         bought = await ask(
             home,
             "POST",
@@ -153,6 +163,12 @@ async def test_bad_input_is_refused_and_changes_nothing(home: Inside) -> None:
             "POST",
             f"{country}/US/:browse",
             {"phoneNumberType": "mobile", "phoneNumberPrefixes": ["%"]},
+            "BadRequest",
+        ),
+        (
+            "POST",
+            f"{country}/US/:browse",
+            {"phoneNumberType": "mobile", "phoneNumberPrefixes": ["+1"] * 21},
             "BadRequest",
         ),
         ("PATCH", "/availablePhoneNumbers/reservations/mine", {}, "InvalidInput"),

@@ -441,6 +441,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("resources_pkey")),
     )
     op.create_table(
+        "sip_configurations",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("configuration", sa.LargeBinary(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", name=op.f("sip_configurations_pkey")),
+    )
+    op.create_table(
+        "sip_trunks_enabled",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("fqdn", sa.String(length=249), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "fqdn", name=op.f("sip_trunks_enabled_pkey")),
+        sa.UniqueConstraint("fqdn", name=op.f("sip_trunks_enabled_fqdn_key")),
+    )
+    op.create_table(
         "smpp_accounts",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
         sa.Column("system_id", sa.String(length=15), nullable=False),

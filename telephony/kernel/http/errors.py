@@ -21,9 +21,10 @@ INTERNAL: Final = "An internal error happened. Its details are in the log under 
 
 
 class InnerError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was wrong more exactly: a limit's name."""
+    """What was wrong more exactly: a limit's name, or what ACS calls it within."""
 
     code: str
+    message: str | None = None
 
 
 class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,6 +51,14 @@ class ManyInvalid(InvalidRequest):
         self.details = tuple(details)
 
 
+class Explained(InvalidRequest):
+    """Wrong in a way that ACS names twice: in general by its code, more exactly in `innererror`."""
+
+    def __init__(self, message: str, *, code: str, inner: InnerError, target: str | None = None) -> None:
+        super().__init__(message, code=code, target=target)
+        self.inner = inner
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
     """An error ready to be sent."""
@@ -62,6 +71,8 @@ class ErrorReply:
 def describe(error: TandemError) -> ErrorDetail:
     """Return what the caller may know about `error`."""
     inner = InnerError(error.limit) if isinstance(error, LimitReached | LimitForbids) else None
+    if isinstance(error, Explained):
+        inner = error.inner
     details = error.details if isinstance(error, ManyInvalid) else ()
     message, target = _speakable(error.message), error.target
     if error.status == 500 and not isinstance(error, CallerError):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from telephony.kernel.errors import ConfigurationError
 from telephony.kernel.secret import Secret
-from telephony.resources.seal import MasterKeys, SealBroken, append_master_key
+from telephony.resources.seal import MasterKeys, SealBroken, append_master_key, forget_old_keys
 
 pytestmark = pytest.mark.wire
 
@@ -79,3 +79,27 @@ def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, text: str) -> N
 def test_keys_come_from_the_environment_too() -> None:
     text = base64.b64encode(OLD).decode() + "," + base64.b64encode(NEW).decode()
     assert MasterKeys.parse(Secret(text)).newest == MasterKeys([NEW]).newest
+
+
+def test_whoever_holds_the_keys_seals_by_the_new_one_and_opens_with_both(tmp_path: Path) -> None:
+    path = tmp_path / "master-key"
+    held = MasterKeys.from_file(path)
+    before = held.seal_named(b"plain", b"place")
+    held.become(append_master_key(path))
+    after = held.seal_named(b"plain", b"place")
+    assert held.ids == (before[1], after[1])
+    assert [held.open(sealed, b"place", name) for sealed, name in (before, after)] == [b"plain", b"plain"]
+    held.become(forget_old_keys(path, after[1]))
+    assert held.ids == (after[1],)
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(SealBroken):
+        held.open(before[0], b"place", before[1])
+
+
+def test_a_key_that_somebody_else_added_is_not_taken_for_an_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "master-key"
+    newest = MasterKeys.from_file(path).newest
+    append_master_key(path)
+    with pytest.raises(ConfigurationError, match="somebody else"):
+        forget_old_keys(path, newest)
+    assert len(MasterKeys.from_file(path).ids) == 2

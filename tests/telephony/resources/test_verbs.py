@@ -21,9 +21,12 @@ from telephony.resources.verbs import (
     AddAdminKey,
     AddAuthorities,
     CreateResource,
+    RemoveAuthorities,
     Reseal,
     RevokeAdminKey,
     RotateKey,
+    SetDisabled,
+    list_admin_keys,
 )
 from tests.support.clock import START
 
@@ -194,3 +197,84 @@ def test_a_connection_string_is_azures_and_hides_itself() -> None:
     text = connection_string("127.0.0.1:8443", b"\0" * 6)
     assert text.reveal() == "endpoint=https://127.0.0.1:8443/;accesskey=AAAAAAAA"
     assert "AAAA" not in str(text)
+
+
+async def test_what_was_read_before_a_rotation_is_never_taken_over_after_it(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = await sqlite_store.write(create())
+    directory = Directory(sqlite_store, MASTER)
+    read, going_on, slow = sqlite_store.read, asyncio.Event(), [True]
+
+    async def slowly(query: Any) -> Any:
+        found = await read(query)
+        if slow and slow.pop():
+            await going_on.wait()
+        return found
+
+    monkeypatch.setattr(sqlite_store, "read", slowly)
+    early = asyncio.create_task(directory.refresh())
+    while slow:
+        await asyncio.sleep(0)
+    fresh = await sqlite_store.write(RotateKey(created.id, Slot.PRIMARY, MASTER, START))
+    late = asyncio.create_task(directory.refresh())
+    await asyncio.sleep(0)
+    going_on.set()
+    await asyncio.gather(early, late)
+    found = directory.by_id(created.id)
+    assert found is not None
+    assert found.keys[0] == fresh
+
+
+async def test_whoever_follows_the_directory_runs_before_a_refresh_returns(sqlite_store: Store) -> None:
+    directory = Directory(sqlite_store, MASTER)
+    seen: list[frozenset[str]] = []
+
+    async def follow() -> None:
+        seen.append(directory.authorities)
+
+    directory.follow(follow)
+    await sqlite_store.write(create())
+    await directory.refresh()
+    await directory.refresh()
+    assert seen == [frozenset({"127.0.0.1:8443"})]
+
+
+async def test_a_disabled_resource_is_known_but_not_found_by_its_authority(store: Store) -> None:
+    directory = Directory(store, MASTER)
+    created = await store.write(create())
+    await store.write(SetDisabled(created.id, True, START))
+    await directory.refresh()
+    assert directory.by_authority("127.0.0.1:8443") is None
+    assert (directory.knows(created.id), directory.admits(created.id)) == (True, False)
+    await store.write(SetDisabled(created.id, False, START))
+    await directory.refresh()
+    assert directory.by_authority("127.0.0.1:8443") is not None
+    assert directory.admits(created.id)
+    with pytest.raises(NotFound):
+        await store.write(SetDisabled(ResourceId(bytes(16)), True, START))
+
+
+async def test_authorities_are_removed_and_the_first_that_is_left_comes_first(store: Store) -> None:
+    created = await store.write(create("demo", "a.example", "b.example", "c.example"))
+    await store.write(RemoveAuthorities(created.id, ["A.example:443"], START))
+    await store.write(AddAuthorities(created.id, ["d.example"], START))
+    directory = Directory(store, MASTER)
+    await directory.refresh()
+    found = directory.by_id(created.id)
+    assert found is not None
+    assert found.authorities == ("b.example", "c.example", "d.example")
+    with pytest.raises(InvalidRequest):
+        await store.write(RemoveAuthorities(created.id, ["b.example", "c.example", "d.example"], START))
+    with pytest.raises(NotFound):
+        await store.write(RemoveAuthorities(created.id, ["a.example"], START))
+
+
+async def test_the_last_owners_key_stays(store: Store) -> None:
+    owner = await store.write(AddAdminKey("owner", Role.OWNER, START))
+    other = await store.write(AddAdminKey("other", Role.OWNER, START))
+    await store.write(RevokeAdminKey(owner.id, START))
+    with pytest.raises(Conflict):
+        await store.write(RevokeAdminKey(other.id, START))
+    listed = await store.read(list_admin_keys)
+    assert [(one.name, one.revoked) for one in listed] == [("owner", START), ("other", None)]

@@ -4,7 +4,15 @@ import msgspec
 import pytest
 
 from telephony.kernel.http.errors import ErrorDetail
-from telephony.kernel.http.longrunning import OperationKind, OperationStatus, accepted, operation_id, progress
+from telephony.kernel.http.longrunning import (
+    OperationKind,
+    OperationStatus,
+    accepted,
+    operation_id,
+    parse_operation_id,
+    progress,
+)
+from telephony.kernel.ids import from_text
 from tests.support.clock import START
 
 pytestmark = pytest.mark.unit
@@ -34,6 +42,21 @@ def test_every_kind_has_its_header_and_prefix(kind: OperationKind) -> None:
     reply = accepted(kind, operation_id(kind, GUID), version="1", result_id=GUID)
     assert min(reply.headers) == "Operation-Location"
     assert len(reply.headers) == 3
+
+
+@pytest.mark.parametrize("kind", list(OperationKind))
+def test_an_id_tells_its_kind(kind: OperationKind) -> None:
+    assert parse_operation_id(operation_id(kind, GUID)) == (kind, from_text(GUID))
+
+
+@pytest.mark.parametrize("text", ["", GUID, f"search{GUID}", "search_", f"search_{GUID}0", f"dog_{GUID}"])
+def test_what_is_no_id_of_ours_is_known(text: str) -> None:
+    assert parse_operation_id(text) is None
+
+
+def test_a_first_reply_may_say_when_to_ask() -> None:
+    reply = accepted(OperationKind.RELEASE, "r", version="1", result_id="r", poll_after=0.0001)
+    assert reply.headers["retry-after-ms"] == "1"
 
 
 def test_a_poll_has_the_documented_body() -> None:

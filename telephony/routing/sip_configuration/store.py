@@ -1,0 +1,157 @@
+"""`/sip` in the store: jobs and queries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from telephony.kernel.errors import Conflict, InvalidRequest
+from telephony.kernel.ids import ResourceId
+from telephony.resources.audit import AuditSettings, Change, record
+from telephony.routing.sip_configuration.configuration import EMPTY, SipConfiguration
+from telephony.routing.sip_configuration.tables import sip_configurations, sip_trunks_enabled
+
+MAX_ENABLED: Final = 1_000
+"""Names that are enabled for a resource: four times the trunks it can have."""
+
+_decode: Final = msgspec.json.Decoder(SipConfiguration).decode
+_kept, _enabled = sip_configurations.c, sip_trunks_enabled.c
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A resource's configuration and how often it changed; 0: never."""
+
+    version: int
+    configuration: SipConfiguration
+
+
+NEVER_SET: Final = Stored(0, EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Job: replace a configuration that is at version `before`, with its audit record.
+
+    Returns whether it was; if not, somebody else changed it and nothing was written.
+    """
+
+    resource: ResourceId
+    before: int
+    configuration: SipConfiguration
+    change: Change
+    now: int
+    audit: AuditSettings
+
+    def __call__(self, tx: Connection) -> bool:
+        """See the class."""
+        values = {
+            "version": self.before + 1,
+            "configuration": msgspec.json.encode(self.configuration),
+            "updated": self.now,
+        }
+        if self.before == 0:
+            try:
+                with tx.begin_nested():
+                    tx.execute(insert(sip_configurations).values(resource=self.resource, **values))
+            except IntegrityError:
+                return False
+        else:
+            changed = (
+                update(sip_configurations)
+                .where(_kept.resource == self.resource, _kept.version == self.before)
+                .values(**values)
+            )
+            if tx.execute(changed).rowcount == 0:
+                return False
+        record(tx, self.change, self.now, days=self.audit.days)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class EnableName:
+    """Job: let a resource use an SBC of this name, folded.
+
+    Raises Conflict when another resource uses it, InvalidRequest beyond `MAX_ENABLED`.
+    """
+
+    resource: ResourceId
+    fqdn: str
+    now: int
+
+    def __call__(self, tx: Connection) -> None:
+        """See the class."""
+        owner = tx.scalar(select(_enabled.resource).where(_enabled.fqdn == self.fqdn))
+        if owner is None:
+            count = select(func.count()).where(_enabled.resource == self.resource)
+            if (tx.scalar(count) or 0) >= MAX_ENABLED:
+                text = f"At most {MAX_ENABLED} names are enabled for a resource; disable one."
+                raise InvalidRequest(text, target="fqdn")
+            row = {"resource": self.resource, "fqdn": self.fqdn, "at": self.now}
+            try:
+                with tx.begin_nested():
+                    tx.execute(insert(sip_trunks_enabled).values(**row))
+            except IntegrityError:  # another gateway was faster
+                owner = tx.scalar(select(_enabled.resource).where(_enabled.fqdn == self.fqdn))
+        if owner is not None and bytes(owner) != self.resource:
+            text = "This name is enabled for another resource: what comes from an SBC is of one alone."
+            raise Conflict(text, target="fqdn")
+
+
+@dataclass(frozen=True, slots=True)
+class DisableName:
+    """Job: let a resource not use an SBC of this name, folded, any more; returns whether it could."""
+
+    resource: ResourceId
+    fqdn: str
+
+    def __call__(self, tx: Connection) -> bool:
+        """See the class."""
+        mine = (_enabled.resource == self.resource, _enabled.fqdn == self.fqdn)
+        return tx.execute(delete(sip_trunks_enabled).where(*mine)).rowcount > 0
+
+
+def find(resource: ResourceId) -> Callable[[Connection], Stored]:
+    """Return the query for a resource's configuration."""
+    query = select(_kept.version, _kept.configuration).where(_kept.resource == resource)
+
+    def run(tx: Connection) -> Stored:
+        row = tx.execute(query).first()
+        return NEVER_SET if row is None else Stored(row.version, _decode(row.configuration))
+
+    return run
+
+
+def find_enabled(resource: ResourceId) -> Callable[[Connection], dict[str, int]]:
+    """Return the query for the names that are enabled for a resource, and since when."""
+    query = select(_enabled.fqdn, _enabled.at).where(_enabled.resource == resource).order_by(_enabled.fqdn)
+    return lambda tx: {row.fqdn: row.at for row in tx.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What decides where a resource's calls go; `stored` is None when it is still what the asker has."""
+
+    version: int
+    stored: Stored | None
+    enabled: frozenset[str]
+
+
+def find_in_force(resource: ResourceId, known: int | None) -> Callable[[Connection], InForce]:
+    """Return the query for what is in force; `known` is the version that the asker has, None for none."""
+    version = select(_kept.version).where(_kept.resource == resource)
+    names = select(_enabled.fqdn).where(_enabled.resource == resource)
+    whole = find(resource)
+
+    def run(tx: Connection) -> InForce:
+        enabled = frozenset(tx.scalars(names))
+        current = tx.scalar(version) or 0
+        if current == known:
+            return InForce(current, None, enabled)
+        stored = whole(tx)
+        return InForce(stored.version, stored, enabled)
+
+    return run
