@@ -44,10 +44,12 @@ from tandem.http import Application, Server, ServerLimits, Settings, serve, serv
 from tandem.migrations import migrate
 from tandem.numbers import number_plane
 from tandem.planes_identity import IdentityPlane
+from tandem.routing import RoutingPlane
 from tandem.seat import Seat, patiently, take_seat
 from tandem.sip_routing import sip_plane
 from tandem.supervisor.notify import ready
 from tandem.tls import Certificates, Files
+from tandem.usage import UsagePlane
 from telephony.events import admin as events_admin
 from telephony.events.deliverer import Deliverer
 from telephony.events.subscriptions import SubscriptionDirectory
@@ -86,7 +88,7 @@ TELL_SECONDS: Final = 10.0
 """How often it is told that the start waits."""
 
 GARBAGE: Final = 10_000
-"""Objects made and not freed before the youngest are looked at: a message in flight is some thirty, and nearly
+"""Objects made and not freed before the youngest are looked at: a message in flight is some thirty, nearly
 all of them go without the collector."""
 
 REFUSALS: Final = (
@@ -121,7 +123,7 @@ def run(configuration: Configuration) -> None:
 
 
 def _spare_the_collector() -> None:
-    """Let garbage collections look at little, and seldom: one over everything held the loop for 20 to 40 ms."""
+    """Let garbage collections look at little, and seldom: one of everything held the loop for 20 to 40 ms."""
     gc.collect()
     gc.freeze()  # what the start made lives as long as the process
     gc.set_threshold(GARBAGE, 20, 20)
@@ -235,6 +237,19 @@ async def gateway(
         )
         numbers = inventory.directory
         sip = sip_plane(store=store, clock=clock, audit=configuration.audit, knows=directory.knows)
+        usage = UsagePlane(store=store, clock=clock, directory=directory, configuration=configuration)
+        routing = RoutingPlane(
+            store=store,
+            clock=clock,
+            carriers=configuration.carriers,
+            links=lambda: sms.links,
+            numbers=inventory.directory,
+            knows=directory.knows,
+        )
+        await routing.start()
+        stack.push_async_callback(routing.stop)
+        await usage.start()
+        stack.push_async_callback(usage.stop)
         send = SendSms(
             store=store,
             clock=clock,
@@ -287,7 +302,7 @@ async def gateway(
         health = Health(
             __version__,
             [lambda: _store_trouble(store)],
-            [lambda: _link_trouble(sms), esmes.trouble, administration.trouble],
+            [lambda: _link_trouble(sms), esmes.trouble, administration.trouble, routing.trouble],
         )
         planes = (
             *sms_api.routes(send, clock),
@@ -301,6 +316,8 @@ async def gateway(
             *identity.routes(),
             *events_admin.routes(webhooks),
             *inventory.routes,
+            *routing.routes,
+            *usage.routes,
             *sip.routes,
             *health_routes.routes(health),
         )

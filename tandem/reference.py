@@ -45,6 +45,8 @@ from telephony.resources import admin as resources_admin
 from telephony.resources import audit_admin, privacy_admin
 from telephony.routing.sip_configuration import admin as sip_admin
 from telephony.routing.sip_configuration import api as sip_api
+from telephony.usage import admin as usage_admin
+from telephony.usage import sheet_admin
 
 NOTE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n\n"
 
@@ -106,6 +108,8 @@ def every_route() -> list[Route]:
         *numbers_admin.routes(nothing, nothing, nothing, nothing, nothing),
         *sip_api.routes(nothing),
         *sip_admin.routes(nothing, nothing),
+        *usage_admin.routes(nothing, nothing, nothing),
+        *sheet_admin.routes(nothing),
         *health.routes(nothing),
     ]
 

@@ -12,6 +12,8 @@ import telephony.numbers.tables
 import telephony.resources.audit
 import telephony.resources.tables
 import telephony.routing.sip_configuration.tables
+import telephony.routing.tables
+import telephony.usage.tables
 from telephony.kernel.store.schema import metadata
 
 __all__ = ["metadata", "sms", "telephony"]

@@ -34,6 +34,11 @@ COMMANDS: Final = {
     "user": "tandem.cli.users:app",
     "identity": "tandem.cli.users:identity",
     "sip-trunks": "tandem.cli.sip_trunks:app",
+    "rates": "tandem.cli.rates:app",
+    "limits": "tandem.cli.limits:app",
+    "usage": "tandem.cli.usage:usage",
+    "routes": "tandem.cli.routing:app",
+    "explain": "tandem.cli.routing:explain",
     "config": "tandem.cli.config:app",
 }
 """Each command and where it is: a function is a command, a Typer application a group of them."""

@@ -29,6 +29,7 @@ from telephony.kernel.store.leases import LEASE_SECONDS
 from telephony.kernel.store.retention import RetentionSettings
 from telephony.numbers.settings import NumberSettings
 from telephony.resources.audit import AuditSettings
+from telephony.usage.settings import LimitSettings
 
 DATABASE_FILE: Final = "tandem.db"
 MASTER_KEY_FILE: Final = "master-key"
@@ -83,6 +84,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     retention: RetentionSettings = RetentionSettings()
     audit: AuditSettings = AuditSettings()
     alarms: AlarmSettings = AlarmSettings()
+    limits: LimitSettings = LimitSettings()
     sms: SmsSettings = SmsSettings()
     numbers: NumberSettings = NumberSettings()
     smpp_server: SmppServerSettings = SmppServerSettings()

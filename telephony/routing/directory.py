@@ -39,7 +39,7 @@ class RouteDirectory:
         self._store, self._router, self._kinds, self._carriers = store, router, kinds, carriers
         self._versions: Mapping[ResourceId, int] = {}
         self._known: Mapping[str, NumberFormats] | None = None
-        self._compiled: dict[ResourceId, Compiled] = {}
+        self._compiled: dict[ResourceId, tuple[int, Compiled]] = {}
         self._broken: dict[ResourceId, str] = {}
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()  # what was read earlier is never taken over later
@@ -94,7 +94,7 @@ class RouteDirectory:
             log.error("routing.not_usable", resource=to_text(owner), version=stored.version, error=str(error))
         else:
             self._broken.pop(owner, None)
-            self._compiled[owner] = compiled
+            self._compiled[owner] = (stored.version, compiled)
             log.info(
                 "routing.in_force",
                 resource=to_text(owner),
@@ -105,14 +105,13 @@ class RouteDirectory:
     def _swap(self) -> None:
         operator = self._compiled.get(OPERATOR)
         resources = {
-            owner: compiled.inbound for owner, compiled in self._compiled.items() if owner != OPERATOR
+            owner: compiled.inbound for owner, (_, compiled) in self._compiled.items() if owner != OPERATOR
         }
         if operator is None:
             self._router.tables = Tables(resources=resources)
             return
-        self._router.tables = Tables(
-            operator.outbound, self._versions.get(OPERATOR, 0), operator.inbound, resources
-        )
+        version, compiled = operator
+        self._router.tables = Tables(compiled.outbound, version, compiled.inbound, resources)
 
     async def _watch(self) -> None:
         while True:

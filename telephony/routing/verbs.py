@@ -41,7 +41,7 @@ class RouteVerbs:
         self._kinds, self._carriers = kinds, carriers
 
     async def show(self, resource: ResourceId, version: int | None = None) -> StoredSet:
-        """Return a set; version 0, empty, when there is none yet. Raises NotFound for a version that is not."""
+        """Return a set; version 0, empty, when there is none yet. Raises NotFound for a forgotten version."""
         found = await self._store.read(ReadRoutes(resource, version))
         if found is None:
             if version:

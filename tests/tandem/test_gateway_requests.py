@@ -105,7 +105,7 @@ BODIES: Final[dict[str, tuple[bytes, int, str, str, str | None]]] = {
     "no message": (body(message=ABSENT), 400, BAD, f"message: {REQUIRED}", "message"),
     "message null": (body(message=None), 400, BAD, "Expected 'str', got 'null'", "message"),
     "message a number": (body(message=5), 400, BAD, "Expected 'str', got 'int'", "message"),
-    "message empty": (body(message=""), 400, BAD, "of length >= 1", "message"),
+    "message empty": (body(message=""), 400, BAD, f"message: {REQUIRED}", "message"),
     "message too long": (body(message="x" * 2049), 400, BAD, "of length <= 2048", "message"),
     "message too long in UTF-16": (body(message="🎉" * 1025), 400, BAD, "at most 2048 characters", "message"),
     "message with U+0000": (body(message="a\0b"), 400, BAD, "U+0000 is not allowed", "message"),

@@ -237,6 +237,15 @@ def upgrade() -> None:
     )
     op.create_index("interactions_peer", "interactions", ["resource", "peer", "id"], unique=False)
     op.create_table(
+        "limit_counters",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=24), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "day", "name", name=op.f("limit_counters_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "message_parts",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
         sa.Column("message", sa.LargeBinary(length=16), nullable=False),
@@ -404,6 +413,33 @@ def upgrade() -> None:
     )
     op.create_index(op.f("parked_receipts_expires"), "parked_receipts", ["expires"], unique=False)
     op.create_table(
+        "rate_chunks",
+        sa.Column("sheet", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("chunk", sa.Integer(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("rates", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("sheet", "version", "chunk", name=op.f("rate_chunks_pkey")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "rate_sheets",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("active", sa.Integer(), nullable=True),
+        sa.Column("newest", sa.Integer(), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("rate_sheets_pkey")),
+    )
+    op.create_table(
+        "rate_uses",
+        sa.Column("side", sa.String(length=4), nullable=False),
+        sa.Column("whom", sa.String(length=64), nullable=False),
+        sa.Column("sheet", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("side", "whom", name=op.f("rate_uses_pkey")),
+    )
+    op.create_table(
         "receipt_forms",
         sa.Column("carrier", sa.String(length=64), nullable=False),
         sa.Column("link", sa.String(length=64), nullable=False),
@@ -430,6 +466,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("repeatability_expires"), "repeatability", ["expires"], unique=False)
     op.create_table(
+        "resource_limits",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("changed", sa.LargeBinary(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", name=op.f("resource_limits_pkey")),
+    )
+    op.create_table(
         "resources",
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("name", sa.String(length=128), nullable=False),
@@ -440,6 +484,23 @@ def upgrade() -> None:
         sa.Column("updated", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("resources_pkey")),
     )
+    op.create_table(
+        "route_sets",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "version", name=op.f("route_sets_pkey")),
+    )
+    op.create_table(
+        "running_calls",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("interaction", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "interaction", name=op.f("running_calls_pkey")),
+    )
+    op.create_index("running_calls_node", "running_calls", ["node"], unique=False)
     op.create_table(
         "sip_configurations",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
@@ -579,6 +640,41 @@ def upgrade() -> None:
     )
     op.create_index(op.f("token_revocations_at"), "token_revocations", ["at"], unique=False)
     op.create_index(op.f("token_revocations_expires"), "token_revocations", ["expires"], unique=False)
+    op.create_table(
+        "usage_daily",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("carrier", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("direction", sa.String(length=8), nullable=False),
+        sa.Column("country", sa.String(length=3), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("cost_currency", sa.String(length=3), nullable=False),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("units", sa.BigInteger(), nullable=False),
+        sa.Column("price", sa.BigInteger(), nullable=False),
+        sa.Column("cost", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "resource",
+            "day",
+            "carrier",
+            "kind",
+            "direction",
+            "country",
+            "currency",
+            "cost_currency",
+            "node",
+            name=op.f("usage_daily_pkey"),
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "usage_revisions",
+        sa.Column("topic", sa.String(length=16), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("topic", name=op.f("usage_revisions_pkey")),
+    )
     op.create_table(
         "user_counts",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),

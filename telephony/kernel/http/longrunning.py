@@ -90,8 +90,8 @@ def accepted(
     """Return the first reply, 202.
 
     `identifier` is the operation's id, `result_id` goes into the kind's own header, `location` is where the
-    result will be (search and capabilities: clients fetch it at the end). `poll_after` is when a client should
-    ask for the first time, in seconds; None: when it likes, which is 2 s for Azure's.
+    result will be (search and capabilities: clients fetch it at the end). `poll_after` is when a client
+    should ask for the first time, in seconds; None: when it likes, which is 2 s for Azure's.
     """
     poll = f"{OPERATIONS}{quote(identifier, safe='')}?api-version={quote(version, safe='')}"
     headers = {

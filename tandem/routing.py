@@ -1,0 +1,102 @@
+"""Routing, joined to the rest: the tables in force, their administration, and what they ask of others."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from carriers.model.carrier import Carrier
+from sms.smpp.link import Link
+from telephony.kernel.clock import Clock
+from telephony.kernel.http.route import Route
+from telephony.kernel.ids import ResourceId
+from telephony.kernel.store import Store
+from telephony.numbers.directory import NumberDirectory
+from telephony.routing import admin
+from telephony.routing.directory import RouteDirectory
+from telephony.routing.explain import Explain
+from telephony.routing.formats import NumberFormat, NumberFormats
+from telephony.routing.ports import Limits, Prices, Unlimited, Unpriced
+from telephony.routing.router import Router
+from telephony.routing.rules import Kind
+from telephony.routing.targets import TargetKinds
+from telephony.routing.verbs import RouteVerbs
+
+
+class RoutingPlane:
+    """`router` decides. Between `start` and `stop` it follows what is put in force on any gateway."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        carriers: Mapping[str, Carrier],
+        links: Callable[[], Iterable[Link]],
+        numbers: NumberDirectory,
+        knows: Callable[[ResourceId], bool],
+        prices: Prices | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """`links` are those of this gateway, `knows` tells which resources exist."""
+        formats = {name: formats_of(carrier) for name, carrier in carriers.items()}
+        self.kinds = TargetKinds()
+        """Where inbound rules may lead to; planes register theirs before `start`."""
+        self.router = Router(LinkHealth(links))
+        self._directory = RouteDirectory(store, self.router, self.kinds, lambda: formats)
+        verbs = RouteVerbs(
+            store=store, clock=clock, directory=self._directory, kinds=self.kinds, carriers=lambda: formats
+        )
+        explain = Explain(
+            self.router,
+            clock=clock,
+            owners=NumberOwners(numbers),
+            prices=prices or Unpriced(),
+            limits=limits or Unlimited(),
+        )
+        self.routes: Sequence[Route] = admin.routes(verbs, explain, knows)
+
+    def trouble(self) -> Sequence[str]:
+        """Return what is wrong, a sentence each."""
+        return self._directory.trouble()
+
+    async def start(self) -> None:
+        """Take over what is in force. Raises Unavailable when the store is away."""
+        await self._directory.start()
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        await self._directory.stop()
+
+
+class LinkHealth:
+    """A carrier takes texts while a link of its is bound that may send; implements `Health`."""
+
+    def __init__(self, links: Callable[[], Iterable[Link]]) -> None:
+        self._links = links
+
+    def usable(self, carrier: str, kind: Kind) -> bool:
+        """See `telephony.routing.ports.Health`."""
+        return kind is not Kind.SMS or any(
+            link.bound and link.settings.bind != "receiver"
+            for link in self._links()
+            if link.carrier == carrier
+        )
+
+
+class NumberOwners:
+    """Whose numbers are, from the inventory; implements `Owners`."""
+
+    def __init__(self, numbers: NumberDirectory) -> None:
+        self._numbers = numbers
+
+    async def owner(self, number: str) -> ResourceId | None:
+        """See `telephony.routing.explain.Owners`."""
+        found = await self._numbers.find(number)
+        return None if found is None else found.resource
+
+
+def formats_of(carrier: Carrier) -> NumberFormats:
+    """Return how a carrier writes numbers, as its addressing says."""
+    addressing = carrier.addressing
+    return NumberFormats(
+        destination=NumberFormat(form="e164" if addressing.destination.plus else "digits"),
+        sender=NumberFormat(form="e164" if addressing.e164.plus else "digits"),
+    )
