@@ -58,6 +58,11 @@ class Client:
         raw = b"" if body is None else json.dumps(body).encode()
         return self._call(method, path, raw, {"Authorization": f"Bearer {self.admin_key}"})
 
+    def download(self, path: str) -> bytes:
+        """Return a file that the administration API makes. Raises RemoteError."""
+        headers = {"Authorization": f"Bearer {self.admin_key}"}
+        return self._read("GET", path, b"", headers)[0]
+
     def acs(self, method: str, target: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Call an ACS operation with the first resource's key and return its answer. Raises RemoteError."""
         return self.acs_with_headers(method, target, body)[0]
@@ -83,6 +88,12 @@ class Client:
     def _exchange(
         self, method: str, target: str, body: bytes, headers: dict[str, str]
     ) -> tuple[Any, Mapping[str, str]]:
+        raw, told = self._read(method, target, body, headers)
+        return json.loads(raw) if raw else None, told
+
+    def _read(
+        self, method: str, target: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[bytes, Mapping[str, str]]:
         request = urllib.request.Request(  # noqa: S310 - our own https endpoint
             self.endpoint + target, data=body or None, method=method, headers=headers
         )
@@ -96,7 +107,7 @@ class Client:
             raise kind(_message(error.code, error.read())) from error
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
             raise RemoteUnavailable(f"{self.endpoint} does not answer: {error}") from error
-        return json.loads(raw) if raw else None, told
+        return raw, told
 
 
 def _message(status: int, body: bytes) -> str:

@@ -95,8 +95,6 @@ def explain(
     with told():
         found = Client.of(folder(data)).admin("POST", "/admin/explain", body)
     _print(found)
-    if found.get("refusal"):
-        raise typer.Exit(2)
 
 
 def _path(resource: str | None) -> str:
@@ -104,7 +102,7 @@ def _path(resource: str | None) -> str:
 
 
 def _read(file: Path) -> Any:  # noqa: ANN401 - JSON
-    """Return a file's set as the API takes it: TOML in snake_case or camelCase, or JSON as `show` prints it."""
+    """Return a file's set as the API takes it: TOML in snake_case or camelCase, or JSON as `show` has it."""
     import json
     import tomllib
 

@@ -146,7 +146,7 @@ def _chosen(plane: Plane, question: Question, witness: Witness | None) -> list[t
                     each.target,
                     _prefix(question, length),
                     True,
-                    f"number {len(chosen)} in the order",
+                    f"number {len(chosen)} by the rules",
                 )
         if stopped and witness is None:
             break

@@ -10,7 +10,7 @@ from telephony.kernel.errors import InvalidRequest
 from telephony.routing.conditions import Conditions
 from telephony.routing.decide import Witness
 from telephony.routing.patterns import PatternSet, pattern
-from telephony.routing.rules import InboundRule, Kind, RouteSet, key_of
+from telephony.routing.rules import InboundRule, Kind, RouteSet, check_prefixes, key_of
 from telephony.routing.targets import Node, Stop, TargetKinds
 from telephony.routing.windows import Calendars
 
@@ -102,6 +102,7 @@ def compile_inbound(rules: RouteSet, kinds: TargetKinds) -> InboundTable:
     seen: set[str] = set()
     for place, one in enumerate(rules.inbound):
         at = f"inbound[{place}]"
+        check_prefixes(one.prefixes, at)
         if one.id in seen:
             raise InvalidRequest(f"{at}.id: {one.id} is there twice.", target=f"{at}.id")
         seen.add(one.id)

@@ -21,7 +21,7 @@ MAX_PATTERNS: Final = 5_000
 MAX_PROGRAM: Final = 2_000
 """Instructions of one pattern's program, as RE2 counts them: `\\d{1000}` twice is 2,004."""
 
-MAX_PROGRAMS: Final = 100_000
+MAX_PROGRAMS: Final = 50_000
 """Instructions of all programs of a set. A look-up costs at most this times the number's length."""
 
 MEMORY: Final = 64 << 20

@@ -1,11 +1,13 @@
 """Routes and rules as people write them, in files and over /admin; what they mean: `table`, `inbound`."""
 
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
+from telephony.kernel.errors import InvalidRequest
 from telephony.routing.formats import Country
 from telephony.routing.windows import MAX_WINDOWS, Window
 
@@ -36,8 +38,16 @@ RuleId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
-Prefix = Annotated[str, Meta(pattern=r"^\+?([1-9][0-9]{0,14})?$")]
-"""The beginning of a number in E.164, with or without the plus; empty: any number."""
+MAX_PREFIX: Final = 16
+"""Characters: fifteen digits and a plus."""
+
+Prefix = Annotated[
+    str, Meta(max_length=MAX_PREFIX, extra_json_schema={"pattern": r"^\+?([1-9][0-9]{0,14})?$"})
+]
+"""The beginning of a number in E.164, with or without the plus; empty: any number.
+
+Looked at when tables are made, in a thread: a million of them would hold up the event loop.
+"""
 
 Number = Annotated[str, Meta(pattern=r"^(\+[1-9][0-9]{6,14}|[0-9]{3,8})$")]
 """A number in E.164, or a short code."""
@@ -146,4 +156,15 @@ EMPTY: Final = RouteSet()
 
 def key_of(prefix: str) -> int:
     """Return a prefix as a number, 0 for the empty one: country codes do not begin with 0."""
-    return int(prefix.lstrip("+") or "0")
+    return int(prefix.removeprefix("+") or "0")
+
+
+def check_prefixes(prefixes: Sequence[str], place: str) -> None:
+    """Raise InvalidRequest, naming the place, when one of them is no beginning of a number."""
+    for number, prefix in enumerate(prefixes):
+        digits = prefix.removeprefix("+")
+        if digits and not (
+            digits.isascii() and digits.isdigit() and digits[0] != "0" and len(digits) < MAX_PREFIX
+        ):
+            target = f"{place}.prefixes[{number}]"
+            raise InvalidRequest(f"{target}: {prefix!r} is no beginning of a number.", target=target)

@@ -16,7 +16,7 @@ from telephony.kernel.money import Money
 from telephony.routing.conditions import Conditions
 from telephony.routing.formats import USUAL, NumberFormats
 from telephony.routing.patterns import PatternSet, pattern
-from telephony.routing.rules import MAX_PREFIXES, Kind, Route, RouteSet, key_of
+from telephony.routing.rules import MAX_PREFIXES, Kind, Route, RouteSet, check_prefixes, key_of
 from telephony.routing.windows import Calendars
 
 ONE: Final = 1_000_000
@@ -168,6 +168,7 @@ class _Candidates:
 
     def candidate(self, place: int, route: Route) -> Candidate:
         at = f"routes[{place}]"
+        check_prefixes(route.prefixes, at)
         currency = route.currency or self._rules.currency
         worth = ONE if currency == self._rules.currency else self._rules.exchange.get(currency)
         if worth is None:

@@ -84,11 +84,12 @@ class LimitsView(Struct, frozen=True, kw_only=True, rename="camel"):
     @classmethod
     def of(cls, limits: LimitSettings, own: Iterable[str], *, demonstration: bool) -> "LimitsView":
         """Return limits as they are shown; `own` names those that were changed."""
-        names = [_camel(name) for name in LimitSettings.__struct_fields__ if name in set(own)]
+        names = [camel(name) for name in LimitSettings.__struct_fields__ if name in set(own)]
         return cls(**msgspec.structs.asdict(limits), own=tuple(names), demonstration=demonstration)
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """Return a limit's name as the API spells it."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 

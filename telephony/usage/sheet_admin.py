@@ -183,6 +183,7 @@ def routes(verbs: SheetVerbs) -> list[Route]:
             "Put lines of a CSV file into a version; those that cannot be taken are reported",
             body=AddLines,
             max_body=MAX_ADD,
+            audited=False,  # what puts it in force is
             reply=AddReply,
         ),
         route(

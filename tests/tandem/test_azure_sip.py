@@ -1,4 +1,4 @@
-"""Azure's own packages for SIP routing, unmodified, with nothing but a connection string; and the CLI beside."""
+"""Azure's own packages for SIP routing, unmodified, with a connection string; and the CLI beside them."""
 
 import json
 import subprocess
@@ -166,11 +166,9 @@ def test_what_cannot_be_is_refused_with_azures_codes_and_changes_nothing(
     client: SipRoutingClient, changed: Any, expected: tuple[int, str]
 ) -> None:
     client.set_trunk(trunk(FIRST))
+    change = client.set_routes if isinstance(changed, list) else client.set_trunk
     with pytest.raises(HttpResponseError) as refused:
-        if isinstance(changed, list):
-            client.set_routes(changed)
-        else:
-            client.set_trunk(changed)
+        change(changed)
     assert inner(refused) == expected
     assert trunks(client) == [(FIRST, 5061)]
     assert routes(client) == []

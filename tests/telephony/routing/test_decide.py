@@ -177,6 +177,10 @@ def test_a_witness_counts_what_it_has_no_room_for() -> None:
     [
         (RouteSet(routes=(route(1), route(1))), "routes[1].id"),
         (RouteSet(routes=(route(1, currency="USD"),)), "routes[0].currency"),
+        *(
+            (RouteSet(routes=(route(1, prefixes=("49", prefix)),)), "routes[0].prefixes[1]")
+            for prefix in ("0049", "++49", "4 9", "4_9", "\u0664", "1" * 16, "+0")
+        ),
         (RouteSet(routes=(route(1), route(2, pattern="(a)\\1"))), "routes[1].pattern"),
     ],
 )

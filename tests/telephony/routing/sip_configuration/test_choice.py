@@ -73,7 +73,9 @@ def test_patterns_that_cannot_be_taken_are_refused() -> None:
 
 
 _patterns = st.lists(
-    st.sampled_from([r"^\+", "1", "42", "5", "0", r"\d", r"\d{9}", "[2-4]", "(?:12|21)", ".", "$", "7?", "^"]),
+    st.sampled_from(
+        [r"^\+", "1", "42", "5", "0", r"\d", r"\d{9}", "[2-4]", "(?:12|21)", ".", "$", "7?", "^"]
+    ),
     min_size=1,
     max_size=4,
 ).map("".join)

@@ -19,7 +19,15 @@ def test_names_of_hosts_are_taken(name: str) -> None:
     [
         *("", "_", "-1", "sbc", ".sbc.com", "sbc.com.", "a..b", "a_b.com", "-a.com", "a-.com", "*.com"),
         *("1.2.3.4", "1.2", "sbc.0x7f", "sbc.0X", "[::1]", "::1", "sbc.com:5061", "sip:sbc.com", "a b.com"),
-        *("sbc.com\n", "sbc.com\0", "sbc.ｃｏｍ", "münchen.de", "sbc.com/x", "a" * 64 + ".com", LONGEST + "d"),
+        *(
+            "sbc.com\n",
+            "sbc.com\0",
+            "sbc.ｃｏｍ",
+            "münchen.de",
+            "sbc.com/x",
+            "a" * 64 + ".com",
+            LONGEST + "d",
+        ),
     ],
 )
 def test_what_is_no_name_or_an_address_is_refused(name: str) -> None:
