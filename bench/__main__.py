@@ -6,7 +6,7 @@ import platform
 import sys
 from pathlib import Path
 
-NAMES = ("store", "events", "sms", "numbers")
+NAMES = ("store", "events", "sms", "numbers", "routing", "rates")
 
 
 def main(arguments: list[str]) -> None:

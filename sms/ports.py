@@ -1,8 +1,34 @@
-"""What the message plane needs of links, in its own words."""
+"""What the message plane needs of links and of limits, in its own words."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from sms.smpp.pdu import SubmitSm
+from telephony.kernel.errors import LimitForbids
+from telephony.kernel.ids import ResourceId
+from telephony.usage.counters import Most
+from telephony.usage.limiter import Admission
+
+
+class MessageLimits(Protocol):
+    """What may be sent, and what it comes to. `telephony.usage.limiter.Limiter` is one."""
+
+    def messages(
+        self, resource: ResourceId, carrier: str, sender: str, recipients: Sequence[str], segments: int
+    ) -> Admission:
+        """Return what becomes of a message to each recipient, and count those that may be sent.
+
+        Raises LimitReached when they come too fast, LimitForbids when none may be sent now.
+        """
+        ...
+
+    def give_back(self, admission: Admission) -> None:
+        """Uncount messages that were not accepted after all."""
+        ...
+
+    def reached(self, resource: ResourceId, counter: Most, amount: int) -> LimitForbids:
+        """Return the error for a counter that the accepting job could not add to."""
+        ...
 
 
 class SubmitLink(Protocol):

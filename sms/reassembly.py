@@ -101,11 +101,11 @@ class Assembled:
 
     key: PartKey
     text: str
-    """What an application is told; empty for octets that are no text."""
+    """What an application is told; empty for octets that are no text, with GAP for such parts of a text."""
     body: bytes
-    """What is kept: the text in UTF-8, or the octets that are no text, joined."""
+    """What is kept: the text in UTF-8; of parts of which any is no text, the octets of all, joined."""
     alphabet: Alphabet
-    """The first part's, unless it is no text and others are."""
+    """The first part's; BINARY when any part is no text."""
     parts: int
     """How many came."""
     missing: tuple[int, ...]
@@ -223,12 +223,12 @@ def assemble(rows: Iterable[PartRow]) -> Assembled:
     at = min(row.at for row in parts)
     extras = next((row.extras for row in parts if row.extras is not None), None)
     textual = [row for row in parts if row.alphabet is not Alphabet.BINARY]
-    if not textual:
+    text = _joined(textual, key.total) if textual else ""
+    if len(textual) < len(parts):  # only octets can keep all of it
         body = b"".join(row.body for row in parts)
         if missing:  # octets have no place for a mark
             extras = replace(extras or Extras(), missing=missing)
-        return Assembled(key, "", body, Alphabet.BINARY, len(parts), missing, at, extras)
-    text = _joined(textual, key.total)
+        return Assembled(key, text, body, Alphabet.BINARY, len(parts), missing, at, extras)
     return Assembled(key, text, text.encode(), textual[0].alphabet, len(parts), missing, at, extras)
 
 

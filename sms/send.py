@@ -8,6 +8,7 @@ from sms.compliance.countries import CODE as SENDER_NOT_ALLOWED
 from sms.compliance.countries import Countries
 from sms.message import MAX_DATA, MAX_TEXT, Extras, Outbound, SmsDetail, wire_id
 from sms.outgoing import Encode, encoded
+from sms.ports import MessageLimits
 from sms.reservation import Reservation
 from sms.settings import SmsSettings
 from sms.store.accept import Accepted, AcceptMessages, NewMessage
@@ -15,11 +16,15 @@ from sms.text import BARE, Alphabet, Concat, Envelope, InvalidHeader
 from telephony.kernel import ids
 from telephony.kernel.clock import DAY, SECOND, Clock
 from telephony.kernel.e164 import parse_e164
-from telephony.kernel.errors import InvalidRequest, LimitReached, Unauthorized
+from telephony.kernel.errors import CallerError, InvalidRequest, LimitReached, Unauthorized
 from telephony.kernel.http.repeatability import Pair
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store import Store
 from telephony.numbers.directory import NumberDirectory
+from telephony.usage.ceilings import Refusal
+from telephony.usage.counters import OverLimit
+from telephony.usage.limiter import Admission, forbids
+from telephony.usage.record import Charge
 
 BACKLOG_RETRY_SECONDS: Final = 2.0
 """When to come back while too much is waiting for the carriers."""
@@ -95,7 +100,8 @@ class SendSms:
 
     `offer` hands committed messages to their carrier's dispatcher, `backlog` counts what waits for it,
     `encoder` returns what encodes a carrier's texts, `schedules` tells whether a carrier keeps messages until
-    their time, `reserve` keeps room for messages that are being accepted.
+    their time, `reserve` keeps room for messages that are being accepted, `limits` tells what may be sent and
+    what it comes to; None: everything, and nothing is counted.
     """
 
     def __init__(
@@ -111,6 +117,7 @@ class SendSms:
         encoder: Callable[[str], Encode] = lambda _: encoded,
         schedules: Callable[[str], bool] = lambda _: False,
         reserve: Callable[[str, Sequence[InteractionId]], Reservation | None] = lambda _carrier, _ids: None,
+        limits: MessageLimits | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -123,6 +130,7 @@ class SendSms:
         self._encoder = encoder
         self._schedules = schedules
         self._reserve = reserve
+        self._limits = limits
 
     async def __call__(
         self,
@@ -137,10 +145,12 @@ class SendSms:
 
         Returns a result for each recipient, in order, once every message is on disk.
 
-        A recipient that is no number, whose country does not take the sender, or that has opted out is
-        refused alone. Raises Unauthorized when the sender is not the resource's number or cannot send texts,
-        InvalidRequest when no recipient is a number that the sender may reach or the text cannot be sent,
-        LimitReached when too much is waiting, Unavailable when the store is away: then nothing was accepted.
+        A recipient that is no number, whose country does not take the sender, that a limit forbids, or that
+        has opted out is refused alone. Raises Unauthorized when the sender is not the resource's number or
+        cannot send texts, InvalidRequest when no recipient is a number that the sender may reach or the text
+        cannot be sent, LimitReached when too much waits or comes too fast, LimitForbids when no recipient
+        is allowed or a limit of the day is reached, Unavailable when the store is away: then nothing was
+        accepted.
         """
         extras = options.extras()
         if options.protocol_id and options.protocol_id not in self._settings.protocol_ids:
@@ -157,8 +167,10 @@ class SendSms:
         encode = self._encoder(owned.carrier)
         if encode is not encoded:  # a carrier with a policy of its own
             alphabet, segments = _measure(text, encode, options)
-        refusals = [self._refusal(sender, recipient.to) for recipient in recipients]
-        valid = [
+        refusals: Sequence[str | Refusal | None] = [
+            self._refusal(sender, recipient.to) for recipient in recipients
+        ]
+        valid: Sequence[Recipient] = [
             recipient for recipient, refusal in zip(recipients, refusals, strict=True) if refusal is None
         ]
         if not valid:
@@ -169,6 +181,11 @@ class SendSms:
                 limit="sms.max_backlog",
                 retry_after=BACKLOG_RETRY_SECONDS,
             )
+        admission = None
+        if self._limits is not None:
+            to = [recipient.to for recipient in valid]
+            admission = self._limits.messages(resource, owned.carrier, sender, to, segments)
+            refusals, valid = _sifted(recipients, refusals, valid, admission.verdicts)
         detail = SmsDetail(
             segments,
             alphabet.value,
@@ -198,8 +215,11 @@ class SendSms:
                 detail,
                 recipient.repeat,
                 self._not_before(recipient.to, now, asked, by_carrier),
+                charge,
             )
-            for recipient, identifier in zip(valid, ids.new_ids(now, len(valid)), strict=True)
+            for recipient, charge, identifier in zip(
+                valid, _charges(admission, valid), ids.new_ids(now, len(valid)), strict=True
+            )
         ]
         times = [message.not_before for message in fresh if message.not_before is not None]
         last = max([asked or now, *times])
@@ -207,23 +227,21 @@ class SendSms:
         kept = max(now + self._settings.body_days * DAY, last + self._settings.validity_seconds * SECOND)
         # What nothing waits before is claimed by the write that accepts it.
         room = None if times else self._reserve(owned.carrier, [message.id for message in fresh])
-        try:
-            accepted = await self._store.write(
-                AcceptMessages(
-                    self._node,
-                    now,
-                    request_id,
-                    expires,
-                    kept,
-                    fresh,
-                    options.source,
-                    claimed=room is not None,
-                )
-            )
-        except BaseException:
-            if room is not None:
-                room.abandon()
-            raise
+        accepted = await self._accept(
+            AcceptMessages(
+                self._node,
+                now,
+                request_id,
+                expires,
+                kept,
+                fresh,
+                options.source,
+                claimed=room is not None,
+                counters=() if admission is None else admission.counters,
+            ),
+            room,
+            admission,
+        )
         ready = [
             Outbound(
                 message.resource,
@@ -246,9 +264,25 @@ class SendSms:
             self._offer(owned.carrier, ready)
         answers = iter(accepted)
         return [
-            _result(recipient, next(answers)) if refusal is None else Result(recipient.to, 400, error=refusal)
+            _result(recipient, next(answers)) if refusal is None else _refusal_result(recipient, refusal)
             for recipient, refusal in zip(recipients, refusals, strict=True)
         ]
+
+    async def _accept(
+        self, job: AcceptMessages, room: Reservation | None, admission: Admission | None
+    ) -> list[Accepted]:
+        """Write messages. What was reserved and counted for them is free again when that fails."""
+        try:
+            return await self._store.write(job)
+        except BaseException as error:
+            certain = isinstance(error, OverLimit)  # nothing was written
+            if room is not None:
+                room.fulfil(()) if certain else room.abandon()
+            if self._limits is not None and admission is not None:
+                self._limits.give_back(admission)
+                if isinstance(error, OverLimit):
+                    raise self._limits.reached(error.resource, error.counter, error.amount) from error
+            raise
 
     def _not_before(self, to: str, now: int, asked: int | None, by_carrier: bool) -> int | None:
         """Return until when a message is kept here; None: not at all.
@@ -268,9 +302,43 @@ class SendSms:
         return None if refusal is None else f"{SENDER_NOT_ALLOWED}: {refusal}"
 
 
-def _nothing_to_send(refusals: Sequence[str | None]) -> InvalidRequest:
+def _sifted(
+    recipients: Sequence[Recipient],
+    refusals: Sequence[str | Refusal | None],
+    valid: Sequence[Recipient],
+    verdicts: Sequence[Charge | Refusal],
+) -> tuple[Sequence[str | Refusal | None], Sequence[Recipient]]:
+    """Return all refusals, those by limits too, and who is left. Raises what says why when nobody is."""
+    if not any(isinstance(verdict, Refusal) for verdict in verdicts):
+        return refusals, valid
+    told = iter(verdicts)
+    sifted = [refusal if refusal is not None else _refused(next(told)) for refusal in refusals]
+    left = [recipient for recipient, refusal in zip(recipients, sifted, strict=True) if refusal is None]
+    if not left:
+        raise _nothing_to_send(sifted)
+    return sifted, left
+
+
+def _refused(verdict: Charge | Refusal) -> Refusal | None:
+    return verdict if isinstance(verdict, Refusal) else None
+
+
+def _charges(admission: Admission | None, valid: Sequence[Recipient]) -> Sequence[Charge | None]:
+    if admission is None:
+        return [None] * len(valid)
+    return [one for one in admission.verdicts if isinstance(one, Charge)]
+
+
+def _refusal_result(recipient: Recipient, refusal: str | Refusal) -> Result:
+    return Result(recipient.to, 403 if isinstance(refusal, Refusal) else 400, error=str(refusal))
+
+
+def _nothing_to_send(refusals: Sequence[str | Refusal | None]) -> CallerError:
     """Return the error of a request none of whose recipients can be sent to."""
-    others = [refusal for refusal in refusals if refusal is not None and refusal != MALFORMED]
+    for refusal in refusals:
+        if isinstance(refusal, Refusal):
+            return forbids(refusal)
+    others = [refusal for refusal in refusals if isinstance(refusal, str) and refusal != MALFORMED]
     if not others:
         return InvalidRequest(f"smsRecipients: {MALFORMED}", target="smsRecipients")
     message = others[0].removeprefix(f"{SENDER_NOT_ALLOWED}: ")

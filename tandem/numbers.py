@@ -11,6 +11,7 @@ from telephony.numbers import admin, api, api_available
 from telephony.numbers.directory import NumberDirectory
 from telephony.numbers.settings import NumberSettings
 from telephony.numbers.verbs import Numbers
+from telephony.resources.audit import AuditSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,13 @@ def number_plane(
     store: Store,
     clock: Clock,
     settings: NumberSettings,
+    audit: AuditSettings,
     carriers: Set[str],
     knows: Callable[[ResourceId], bool],
 ) -> NumberPlane:
     """Return the plane; `carriers` are those of the configuration, `knows` tells which resources exist."""
     directory = NumberDirectory(store, clock)
-    numbers = Numbers(store=store, directory=directory, settings=settings)
+    numbers = Numbers(store=store, directory=directory, settings=settings, audit=audit)
     return NumberPlane(
         directory,
         (

@@ -13,6 +13,7 @@ from telephony.kernel.clock import DAY, Clock
 from telephony.kernel.http.route import Route
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
+from telephony.resources.audit import AuditSettings
 from telephony.resources.directory import Directory
 
 
@@ -31,6 +32,7 @@ class IdentityPlane:
         sealer: Sealer,
         settings: IdentitySettings,
         registry: CollectorRegistry,
+        audit: AuditSettings,
     ) -> None:
         metrics = IdentityMetrics(registry)
         self._directory = directory
@@ -45,6 +47,7 @@ class IdentityPlane:
             revocations=self.revocations,
             settings=settings,
             metrics=metrics,
+            audit=audit,
         )
 
     def routes(self) -> list[Route]:

@@ -9,6 +9,7 @@ from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
 from telephony.resources.audit import AuditSettings
 from telephony.routing.sip_configuration import admin, api
+from telephony.routing.sip_configuration.directory import SipDirectory
 from telephony.routing.sip_configuration.ports import Health, Unwatched
 from telephony.routing.sip_configuration.verbs import SipRouting
 
@@ -17,7 +18,7 @@ from telephony.routing.sip_configuration.verbs import SipRouting
 class SipPlane:
     """What the gateway needs of it."""
 
-    routing: SipRouting
+    directory: SipDirectory
     """Asked first, with every outbound call."""
     routes: tuple[Route, ...]
 
@@ -32,5 +33,6 @@ def sip_plane(
 ) -> SipPlane:
     """Return the plane; `knows` tells which resources exist, `health` how trunks do: nobody knows unless
     told."""
-    routing = SipRouting(store, clock, health or Unwatched(), audit)
-    return SipPlane(routing, (*api.routes(routing), *admin.routes(routing, knows)))
+    directory = SipDirectory(store)
+    routing = SipRouting(store, clock, directory, health or Unwatched(), audit)
+    return SipPlane(directory, (*api.routes(routing), *admin.routes(routing, knows)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import settings
 
 from telephony.kernel.store import Store
 from tests.support import postgres as postgresql
@@ -16,6 +17,9 @@ from tests.support.scale import full_scale
 pytest_plugins = ["tests.support.promises"]
 
 CATEGORIES: Final = frozenset({"unit", "wire", "peer", "soak", "ui"})
+
+settings.register_profile("tandem", deadline=None)  # an example may wait for a machine that does other things
+settings.load_profile("tandem")
 
 BUDGET_SECONDS: Final = 300.0
 """What a whole run may take on two cores, not at full scale."""

@@ -1,8 +1,7 @@
 """Who may bind to us: every account in memory, as the gate and the message plane ask for it."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -13,11 +12,9 @@ from telephony.kernel.errors import TandemError
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.secret import Secret
 from telephony.kernel.store import Store
+from telephony.kernel.watch import Watch
 
 log = structlog.get_logger(__name__)
-
-REFRESH_SECONDS: Final = 3.0
-"""How long an account that another gateway removed may still bind here."""
 
 
 class Sealer(Protocol):
@@ -43,7 +40,7 @@ class AccountDirectory:
         self._versions: Versions | None = None
         self._by_id: Mapping[str, EsmeAccount] = {}
         self._inbound: Mapping[ResourceId, Sequence[EsmeAccount]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._watch = Watch("esme.accounts", self.refresh)
         self.changed: Callable[[str], None] = lambda _: None
         """Told the system_id of an account that was changed or removed."""
         self.admits: Callable[[ResourceId], bool] = lambda _: True
@@ -77,14 +74,11 @@ class AccountDirectory:
     async def start(self) -> None:
         """Read everything, and keep looking for changes. Raises Unavailable when the store is away."""
         await self.refresh()
-        self._task = asyncio.create_task(self._watch(), name="esme.accounts")
+        self._watch.start()
 
     async def stop(self) -> None:
         """Stop looking for changes."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._watch.stop()
 
     async def refresh(self) -> None:
         """Take over what the database has, if it changed. Raises Unavailable when that is away."""
@@ -116,13 +110,3 @@ class AccountDirectory:
         return esme_account(
             stored.resource, stored.system_id, Secret(plain.decode()), stored.settings, stored.version
         )
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except TandemError as error:  # what is known stays in force; the store reports its own trouble
-                log.debug("esme.accounts_stale", error=error.message)
-            except Exception:  # a watch that ends would leave removed accounts in force for ever
-                log.exception("esme.accounts_watch_failed")

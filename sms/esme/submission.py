@@ -13,7 +13,15 @@ from sms.text import BARE, Alphabet, Concat, Envelope, decode, sar, udh
 from sms.timing import MAX_AHEAD
 from telephony.kernel.clock import SECOND
 from telephony.kernel.e164 import parse_e164
-from telephony.kernel.errors import InvalidRequest, LimitReached, TandemError, Unauthorized, Unavailable
+from telephony.kernel.errors import (
+    InvalidRequest,
+    LimitForbids,
+    LimitReached,
+    TandemError,
+    Unauthorized,
+    Unavailable,
+)
+from telephony.usage.ceilings import Limit
 
 _UDHI: Final = int(EsmClass.UDHI)
 _TYPE_MASK: Final = int(EsmClass.TYPE_MASK)
@@ -135,11 +143,28 @@ def status_of(error: TandemError) -> int:
     if isinstance(error, Unauthorized):
         return CommandStatus.ESME_RINVSRCADR
     if isinstance(error, LimitReached):
-        return CommandStatus.ESME_RMSGQFUL
+        fast = error.limit == Limit.MESSAGES_PER_SECOND.value
+        return CommandStatus.ESME_RTHROTTLED if fast else CommandStatus.ESME_RMSGQFUL
+    if isinstance(error, LimitForbids):
+        known = error.limit in _OF_RECIPIENTS
+        return CommandStatus.ESME_RINVDSTADR if known else CommandStatus.ESME_RSUBMITFAIL
     if isinstance(error, Unavailable) or not isinstance(error, InvalidRequest):
         return CommandStatus.ESME_RSYSERR
     return _BY_TARGET.get(error.target or "", CommandStatus.ESME_RSUBMITFAIL)
 
+
+_OF_RECIPIENTS: Final = frozenset(
+    limit.value
+    for limit in (
+        Limit.COUNTRIES,
+        Limit.PREMIUM,
+        Limit.SATELLITE,
+        Limit.UNRATED,
+        Limit.PRICE_PER_MESSAGE,
+    )
+)
+"""Limits that forbid a recipient; the others are of the day, for which no status would make clients wait as
+long as it takes."""
 
 _BY_TARGET: Final[dict[str, int]] = {
     "from": CommandStatus.ESME_RINVSRCADR,

@@ -16,12 +16,14 @@ from sms.message import KIND, SmsDetail
 from sms.optouts import store as optouts
 from sms.states import OUTBOUND, MessageEvent
 from sms.store.rows import interaction_row, rank_of
-from telephony.kernel.clock import to_iso
+from telephony.kernel.clock import DAY, to_iso
 from telephony.kernel.http.repeatability import Call, Claim, Pair, Refused, Repeated, claim_many, fingerprint
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.bulk import insert_rows
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
+from telephony.usage.counters import MESSAGES, Most, add_all, day_of
+from telephony.usage.record import Charge, Used, record
 
 OPERATION: Final = "sms.send"
 
@@ -48,6 +50,8 @@ class NewMessage:
     """The recipient's own idempotency id (ACS Sms send, `repeatabilityRequestId`)."""
     not_before: int | None = None
     """When it may be sent at the earliest; until then no node works on it. None: at once."""
+    charge: Charge | None = None
+    """What it comes to; None: it is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class AcceptMessages:
     """Whether to send also to those who opted out: what confirms just that."""
     claimed: bool = False
     """Whether the messages are claimed at once: a dispatcher has reserved room for them."""
+    counters: tuple[Most, ...] = ()
+    """What the day's limits are: `MESSAGES` counts messages, any other what they cost. Raises OverLimit."""
 
     order: ClassVar[int] = 0
 
@@ -104,6 +110,7 @@ class AcceptMessages:
         body_rows: list[tuple[object, ...]] = []
         entries: list[Entry] = []
         results: list[list[Accepted]] = []
+        counted = _Counted()
         for job in jobs:
             answers: list[Accepted] = []
             for message in job.messages:
@@ -121,11 +128,42 @@ class AcceptMessages:
                     body_rows.append((message.resource, message.id, message.text, job.body_until))
                     entries.append(_accepted_entry(job, message))
                     answers.append(Accepted(message.id))
+                    if message.charge is not None:
+                        counted.add(job, message, message.charge)
             results.append(answers)
+        counted.write(tx)
         insert_rows(tx, interactions, interaction_rows)
         insert_rows(tx, bodies, body_rows)
         append_many(tx, entries)
         return results
+
+
+class _Counted:
+    """What a group's messages add up to: of each counter and of the day's usage, a few rows."""
+
+    def __init__(self) -> None:
+        self._amounts: dict[tuple[ResourceId, int, Most], int] = {}
+        self._used: dict[tuple[NodeId, ResourceId, int, str, Charge], int] = {}
+
+    def add(self, job: AcceptMessages, message: NewMessage, charge: Charge) -> None:
+        """Count a message that is accepted."""
+        day = day_of(job.now)
+        for counter in job.counters:
+            key = (message.resource, day, counter)
+            amount = 1 if counter.name == MESSAGES else charge.price
+            self._amounts[key] = self._amounts.get(key, 0) + amount
+        used = (job.node, message.resource, day, message.carrier, charge)
+        self._used[used] = self._used.get(used, 0) + 1
+
+    def write(self, tx: Connection) -> None:
+        """Add it to what is in the store. Raises OverLimit."""
+        add_all(tx, self._amounts)
+        by_node: dict[NodeId, list[Used]] = {}
+        for (node, resource, day, carrier, charge), times in self._used.items():
+            entry = Used(resource, day * DAY, carrier, KIND, "outbound", charge, times)
+            by_node.setdefault(node, []).append(entry)
+        for node, entries in by_node.items():
+            record(tx, node, entries)
 
 
 def _pair(message: NewMessage) -> optouts.Pair:
@@ -176,7 +214,14 @@ def _interaction_row(job: AcceptMessages, message: NewMessage) -> tuple[object, 
         created=job.now,
         updated=job.now,
         detail=msgspec.json.encode(message.detail),
+        **_priced(message.charge),
     )
+
+
+def _priced(charge: Charge | None) -> dict[str, object]:
+    if charge is None or not charge.currency:
+        return {}
+    return {"price": charge.price, "currency": charge.currency}
 
 
 def _accepted_entry(job: AcceptMessages, message: NewMessage) -> Entry:

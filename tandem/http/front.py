@@ -79,17 +79,23 @@ class Front(asyncio.Protocol):
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
         self._clogged = False
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.resume_reading()  # what came meanwhile may have been too much
         if self.task is None and self._data:
             self._next()
 
     def close(self) -> None:
-        """End the connection unless a request is being answered; what has begun to come is aiohttp's."""
+        """End the connection unless a request is being answered; what has begun to come is aiohttp's.
+
+        Whoever does not read its answers gets no more: aiohttp would not know that they are not read.
+        """
         if self.task is not None or self._transport is None:
             return
-        if self._data:
+        if self._data and not self._clogged:
             self._hand_over()
         else:
-            self._transport.close()
+            self._end(self._transport)
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -128,11 +134,16 @@ class Front(asyncio.Protocol):
         transport.write(raw)
         self.since = self._loop.time()
         if close:
-            transport.close()
+            self._end(transport)
         elif self._data:
             transport.resume_reading()
             if not self._clogged:
                 self._next()
+
+    def _end(self, transport: asyncio.Transport) -> None:
+        """Close when everything is sent; nothing that came after the last request is done (RFC 9112 §9.6)."""
+        self._data = b""
+        transport.close()
 
     def _hand_over(self) -> None:
         self._stop_grace()

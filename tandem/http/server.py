@@ -49,7 +49,8 @@ class ServerLimits:
     fields: int = 100
     """Headers of a request."""
     idle_seconds: float = 75.0
-    """A connection without a complete request head; longer than a load balancer's 60 s."""
+    """A connection without a complete request head, or whose answers nobody reads; longer than a load
+    balancer's 60 s."""
 
 
 class _Connection(web.RequestHandler):
@@ -94,6 +95,7 @@ class _Factory(web.Server):
         self.transports: dict[asyncio.BaseProtocol, asyncio.Transport] = {}
         self.fronts: set[Front] = set()
         self.draining = False
+        self._unread: dict[asyncio.BaseProtocol, tuple[int, float]] = {}
         self._loop_of_all = asyncio.get_running_loop()
         self._sweeping: asyncio.TimerHandle | None = None
         self._sweep()
@@ -145,13 +147,30 @@ class _Factory(web.Server):
                 front.abort()
 
     def _sweep(self) -> None:
-        """Close connections on which nothing comes."""
+        """Close connections on which nothing comes, and those whose answers nobody reads."""
         loop, idle = self._loop_of_all, self.limits.idle_seconds
         before = loop.time() - idle
         for front in tuple(self.fronts):
             if front.since < before:
                 front.close()
+        self._end_unread(loop.time(), before)
         self._sweeping = loop.call_later(min(SWEEP_SECONDS, idle / 2), self._sweep)
+
+    def _end_unread(self, now: float, before: float) -> None:
+        """Break off connections of whose answers nothing was taken since `before`: a close would wait for
+        them for ever."""
+        unread: dict[asyncio.BaseProtocol, tuple[int, float]] = {}
+        for protocol, transport in tuple(self.transports.items()):
+            size = transport.get_write_buffer_size()
+            if not size:
+                continue
+            known = self._unread.get(protocol)
+            since = known[1] if known is not None and known[0] == size else now
+            if since < before:
+                transport.abort()
+            else:
+                unread[protocol] = (size, since)
+        self._unread = unread
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         return _response(await self.application.handle(AiohttpRequest(request)))

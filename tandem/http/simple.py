@@ -148,7 +148,9 @@ def answer_bytes(answer: Outgoing, *, now: float, close: bool) -> bytes:
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
         raise ValueError("a header field must be one line")
     raw = head.encode("utf-8", "surrogateescape")
-    return raw + answer.body if answer.body else raw
+    if not answer.body or answer.status == HTTPStatus.NO_CONTENT:  # it would be taken for the next answer
+        return raw
+    return raw + answer.body
 
 
 @lru_cache(maxsize=64)

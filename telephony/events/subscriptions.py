@@ -1,6 +1,5 @@
 """Subscriptions as deliveries see them: in memory, read again when the database has others."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,11 +15,9 @@ from telephony.events.store import subscriptions
 from telephony.kernel.errors import TandemError
 from telephony.kernel.ids import ResourceId, SubscriptionId, to_text
 from telephony.kernel.store import Store
+from telephony.kernel.watch import Watch
 
 log = structlog.get_logger(__name__)
-
-REFRESH_SECONDS: Final = 3.0
-"""How long another gateway's change of a subscription may go unnoticed."""
 
 _IN_FORCE: Final = (SubscriptionState.ACTIVE.value, SubscriptionState.DISABLED.value)
 
@@ -69,7 +66,7 @@ class SubscriptionDirectory:
         self._by_id: dict[SubscriptionId, Subscription] = {}
         self._by_resource: dict[ResourceId, tuple[Subscription, ...]] = {}
         self._matching: dict[tuple[ResourceId, str], tuple[Subscription, ...]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._watch = Watch("events.subscriptions", self.refresh)
 
     def get(self, subscription: SubscriptionId) -> Subscription | None:
         """Return an active or disabled subscription."""
@@ -90,14 +87,11 @@ class SubscriptionDirectory:
     async def start(self) -> None:
         """Read everything, and keep looking for changes."""
         await self.refresh()
-        self._task = asyncio.create_task(self._watch(), name="events.subscriptions")
+        self._watch.start()
 
     async def stop(self) -> None:
         """Stop looking for changes."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._watch.stop()
 
     async def refresh(self) -> None:
         """Take over what the database has, if it changed. Raises Unavailable when that is away."""
@@ -121,16 +115,6 @@ class SubscriptionDirectory:
         self._by_resource = {resource: tuple(each) for resource, each in by_resource.items()}
         self._matching = {}
         self._versions = {SubscriptionId(bytes(row.id)): row.version for row in found}
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except TandemError as error:  # what is known stays in force; the store reports its own trouble
-                log.debug("events.subscriptions_stale", error=error.message)
-            except Exception:  # a watch that ends would leave removed subscriptions in force for ever
-                log.exception("events.subscriptions_watch_failed")
 
     def _read(self, row: Any) -> Subscription | None:  # noqa: ANN401 - a row of the table
         resource, identifier = ResourceId(bytes(row.resource)), SubscriptionId(bytes(row.id))

@@ -17,6 +17,7 @@ from telephony.kernel.clock import SECOND, to_iso
 from telephony.kernel.errors import CallerError, InvalidRequest, NotFound
 from telephony.kernel.http.route import Auth, Handler, Reply, Request, Route
 from telephony.kernel.ids import ResourceId, to_text
+from telephony.resources.audit import actor_of
 
 VERSIONS: Final = (
     "2021-03-07",
@@ -122,7 +123,7 @@ def routes(
         wish = Wish(parse_scopes(scopes, target="createTokenWithScopes"), minutes) if scopes else None
         if body.custom_id is not None and not body.custom_id.isprintable():
             raise InvalidRequest("customId: Only printable characters are allowed.", target="customId")
-        user, issued = await verbs.create(request.resource, wish, body.custom_id)
+        user, issued = await verbs.create(request.resource, wish, body.custom_id, actor_of(request))
         token = None if issued is None else _token(issued)
         return Reply(201, CreateResult(_identity(user, request.version), token), NO_STORE)
 
@@ -136,11 +137,11 @@ def routes(
         return Reply(200, _token(await verbs.issue(request.resource, request.path["id"], wish)), NO_STORE)
 
     async def revoke(request: Request[None]) -> Reply:
-        await verbs.revoke(request.resource, request.path["id"])
+        await verbs.revoke(request.resource, request.path["id"], actor_of(request))
         return Reply(204)
 
     async def delete(request: Request[None]) -> Reply:
-        await verbs.delete(request.resource, request.path["id"])
+        await verbs.delete(request.resource, request.path["id"], actor_of(request))
         return Reply(204)
 
     async def keys(request: Request[None]) -> Reply:
@@ -175,9 +176,18 @@ def routes(
             versions=VERSIONS,
             body=CreateRequest,
             summary="Make a user, and a token for it when scopes are given.",
+            recorded=True,
         ),
         Route("identity.get", "GET", user, get, versions=DETAILED, summary="A user."),
-        Route("identity.delete", "DELETE", user, delete, versions=VERSIONS, summary="Delete a user."),
+        Route(
+            "identity.delete",
+            "DELETE",
+            user,
+            delete,
+            versions=VERSIONS,
+            summary="Delete a user.",
+            recorded=True,
+        ),
         Route(
             "identity.issue_token",
             "POST",
@@ -194,6 +204,7 @@ def routes(
             revoke,
             versions=VERSIONS,
             summary="End every token that a user has.",
+            recorded=True,
         ),
         Route(
             "identity.me",

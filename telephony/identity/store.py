@@ -6,12 +6,13 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from telephony.identity.names import UserId
+from telephony.identity.names import UserId, raw_id
 from telephony.identity.tables import token_revocations, user_counts, users
 from telephony.kernel.clock import HOUR
 from telephony.kernel.errors import LimitReached, NotFound
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.store.leases import database_now
+from telephony.resources.audit import Trail
 
 FIRST_GENERATION: Final = 0
 DELETED: Final = 2**62
@@ -46,6 +47,7 @@ class CreateUser:
 
     user: User
     ceiling: int
+    trail: Trail | None = None
 
     def __call__(self, tx: Connection) -> tuple[User, bool]:
         """See `telephony.kernel.store.jobs.Job`."""
@@ -74,6 +76,8 @@ class CreateUser:
                 token_issued=user.token_issued,
             )
         )
+        if self.trail is not None:
+            self.trail.leave(tx, user.created, after={"id": raw_id(user.resource, user.id)})
         return user, True
 
     def _existing(self, tx: Connection, identifier: UserId) -> User:
@@ -107,6 +111,8 @@ class RevokeTokens:
 
     resource: ResourceId
     user: UserId
+    now: int
+    trail: Trail | None = None
 
     def __call__(self, tx: Connection) -> int:
         """See `telephony.kernel.store.jobs.Job`."""
@@ -117,6 +123,8 @@ class RevokeTokens:
         if generation is None:
             raise unknown_user()
         announce(tx, self.resource, self.user, generation)
+        if self.trail is not None:
+            self.trail.leave(tx, self.now)
         return int(generation)
 
 
@@ -126,6 +134,8 @@ class DeleteUser:
 
     resource: ResourceId
     user: UserId
+    now: int
+    trail: Trail | None = None
 
     def __call__(self, tx: Connection) -> None:
         """See `telephony.kernel.store.jobs.Job`."""
@@ -133,6 +143,8 @@ class DeleteUser:
             raise unknown_user()
         _count(tx, self.resource, -1)
         announce(tx, self.resource, self.user, DELETED)
+        if self.trail is not None:
+            self.trail.leave(tx, self.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from telephony.kernel.http.limits import Bucket
 from telephony.kernel.ids import ResourceId, new_id, to_text
 from telephony.kernel.secret import Secret
 from telephony.kernel.store import Store
+from telephony.resources.audit import Actor, AuditSettings, Change, Trail
 from telephony.resources.directory import Directory
 
 log = structlog.get_logger(__name__)
@@ -62,7 +63,8 @@ class IdentityVerbs:
     """Make, look up, list and delete users; issue and revoke their tokens.
 
     Users are named by their raw ids. One that there is not, or that is another resource's, is NotFound. Each
-    verb raises Unavailable when the store is away, and LimitReached beyond the ceilings of the settings.
+    verb raises Unavailable when the store is away, and LimitReached beyond the ceilings of the settings. `by` is
+    who asks for a change, which then leaves a record; a token that is issued is counted and logged instead.
     """
 
     def __init__(
@@ -75,10 +77,11 @@ class IdentityVerbs:
         revocations: Revocations,
         settings: IdentitySettings,
         metrics: IdentityMetrics,
+        audit: AuditSettings,
     ) -> None:
         self._store, self._clock, self._directory = store, clock, directory
         self._keyring, self._revocations = keyring, revocations
-        self._settings, self._metrics = settings, metrics
+        self._settings, self._metrics, self._audit = settings, metrics, audit
         self._changes = _Pace(
             "identity.changes_per_second", settings.changes_per_second, settings.changes_burst, clock
         )
@@ -87,7 +90,7 @@ class IdentityVerbs:
         )
 
     async def create(
-        self, resource: ResourceId, wish: Wish | None, custom_id: str | None
+        self, resource: ResourceId, wish: Wish | None, custom_id: str | None, by: Actor | None = None
     ) -> tuple[User, Issued | None]:
         """Make a user, with a token when one is wished for.
 
@@ -105,7 +108,8 @@ class IdentityVerbs:
             now,
             None if wish is None else now,
         )
-        user, made = await self._store.write(CreateUser(fresh, self._settings.max_users))
+        trail = self._trail(resource, by, "identity.create", "/identities")
+        user, made = await self._store.write(CreateUser(fresh, self._settings.max_users, trail))
         if made:
             self._metrics.changed("created")
             log.info("identity.user_created", resource=to_text(resource), user=to_text(user.id))
@@ -131,20 +135,23 @@ class IdentityVerbs:
         now = self._clock.now()
         return await self._sign(await self._store.write(IssueToken(resource, identifier, now)), wish, now)
 
-    async def revoke(self, resource: ResourceId, raw_id: str) -> None:
+    async def revoke(self, resource: ResourceId, raw_id: str, by: Actor | None = None) -> None:
         """End every token that a user has; a later one is good again."""
         identifier = _named(resource, raw_id)
         self._changes.check(resource)
-        generation = await self._store.write(RevokeTokens(resource, identifier))
+        path = f"/identities/{raw_id}/:revokeAccessTokens"
+        trail = self._trail(resource, by, "identity.revoke_tokens", path)
+        generation = await self._store.write(RevokeTokens(resource, identifier, self._clock.now(), trail))
         self._revocations.tell(resource, identifier, generation)
         self._metrics.changed("revoked")
         log.info("identity.tokens_revoked", resource=to_text(resource), user=to_text(identifier))
 
-    async def delete(self, resource: ResourceId, raw_id: str) -> None:
+    async def delete(self, resource: ResourceId, raw_id: str, by: Actor | None = None) -> None:
         """Delete a user with all that is known of it, and end its tokens."""
         identifier = _named(resource, raw_id)
         self._changes.check(resource)
-        await self._store.write(DeleteUser(resource, identifier))
+        trail = self._trail(resource, by, "identity.delete", f"/identities/{raw_id}")
+        await self._store.write(DeleteUser(resource, identifier, self._clock.now(), trail))
         self._revocations.tell(resource, identifier, DELETED)
         self._metrics.changed("deleted")
         log.info("identity.user_deleted", resource=to_text(resource), user=to_text(identifier))
@@ -156,6 +163,10 @@ class IdentityVerbs:
     async def rotate_keys(self, resource: ResourceId, *, end_old: bool) -> KeyId:
         """Let a fresh key sign from now on; with `end_old` every token of the resource dies at once."""
         return await self._keyring.rotate(resource, end_old=end_old)
+
+    def _trail(self, resource: ResourceId, by: Actor | None, operation: str, target: str) -> Trail | None:
+        # Nothing of the body: the custom id is forgotten with its user, a record is not.
+        return None if by is None else Trail(Change(resource, by, operation, target), self._audit.days)
 
     async def _sign(self, user: User, wish: Wish, now: int) -> Issued:
         key = await self._keyring.signing(user.resource)

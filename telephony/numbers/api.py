@@ -22,7 +22,7 @@ from telephony.numbers.kinds import Capabilities
 from telephony.numbers.operations import StoredOperation
 from telephony.numbers.plan import country_of
 from telephony.numbers.search import Wanted
-from telephony.numbers.verbs import Numbers
+from telephony.numbers.verbs import PURCHASE, Numbers
 from telephony.numbers.wire import (
     OperatorDetails,
     OperatorInformation,
@@ -34,6 +34,7 @@ from telephony.numbers.wire import (
     purchased,
     search_result,
 )
+from telephony.resources.audit import actor_of
 
 VERSIONS: Final = (
     "2021-03-07",
@@ -89,7 +90,9 @@ class _Owned:
         agreed = bool(request.body.agree_to_not_resell)
         return begun(
             request,
-            await self._numbers.purchase(request.resource, HoldKind.SEARCH, identifier, agreed=agreed),
+            await self._numbers.purchase(
+                request.resource, HoldKind.SEARCH, identifier, agreed=agreed, by=actor_of(request)
+            ),
         )
 
     async def list_owned(self, request: Request[None]) -> Reply:
@@ -105,11 +108,14 @@ class _Owned:
 
     async def update(self, request: Request[PhoneNumberCapabilitiesRequest]) -> Reply:
         number, body = request.path["phoneNumber"], request.body
-        done = await self._numbers.update(request.resource, number, body.calling, body.sms)
+        done = await self._numbers.update(
+            request.resource, number, body.calling, body.sms, actor_of(request)
+        )
         return begun(request, done, {"capabilitiesUpdateId": to_text(done.id)})
 
     async def release(self, request: Request[None]) -> Reply:
-        return begun(request, await self._numbers.release(request.resource, request.path["phoneNumber"]))
+        number = request.path["phoneNumber"]
+        return begun(request, await self._numbers.release(request.resource, number, actor_of(request)))
 
     async def get_operation(self, request: Request[None]) -> Reply:
         kind, identifier = _operation(request)
@@ -175,10 +181,11 @@ def routes(numbers: Numbers) -> list[Route]:
         acs(
             "purchase",
             "POST",
-            "/availablePhoneNumbers/:purchase",
+            PURCHASE,
             api.purchase,
             "Buy what a search found (long-running).",
             body=PhoneNumberPurchaseRequest,
+            recorded=True,
         ),
         acs("list", "GET", "/phoneNumbers", api.list_owned, "The resource's numbers, in pages."),
         acs("get", "GET", one, api.get, "One of the resource's numbers."),
@@ -190,8 +197,9 @@ def routes(numbers: Numbers) -> list[Route]:
             "Change what a number can do (long-running).",
             body=PhoneNumberCapabilitiesRequest,
             media_types=(MERGE_PATCH, JSON),
+            recorded=True,
         ),
-        acs("release", "DELETE", one, api.release, "Give a number up (long-running)."),
+        acs("release", "DELETE", one, api.release, "Give a number up (long-running).", recorded=True),
         acs("get_operation", "GET", operation, api.get_operation, "How far a long-running operation is."),
         acs(
             "cancel_operation",

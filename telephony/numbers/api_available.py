@@ -40,6 +40,7 @@ from telephony.numbers.wire import (
     locality,
     offering,
 )
+from telephony.resources.audit import actor_of
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -162,7 +163,11 @@ class _Available:
     async def purchase_reservation(self, request: Request[PurchaseReservationRequest]) -> Reply:
         agreed = bool(request.body.agree_to_not_resell)
         done = await self._numbers.purchase(
-            request.resource, HoldKind.RESERVATION, _identifier(request), agreed=agreed
+            request.resource,
+            HoldKind.RESERVATION,
+            _identifier(request),
+            agreed=agreed,
+            by=actor_of(request),
         )
         return begun(request, done)
 
@@ -212,6 +217,7 @@ def routes(numbers: Numbers) -> list[Route]:
             api.purchase_reservation,
             "Buy what is reserved (long-running).",
             body=PurchaseReservationRequest,
+            recorded=True,
         ),
     ]
 

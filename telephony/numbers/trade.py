@@ -19,6 +19,7 @@ from telephony.numbers.states import NUMBER, HoldEvent, HoldState, NumberEvent, 
 from telephony.numbers.stock import lot_of
 from telephony.numbers.store import insert_owned
 from telephony.numbers.tables import inventory, lots, numbers, one_of
+from telephony.resources.audit import Trail
 
 _OPERATION = {
     HoldKind.SEARCH: OperationKind.PURCHASE,
@@ -49,6 +50,7 @@ class Purchase:
     id: bytes
     agreed: bool
     settings: NumberSettings
+    trail: Trail | None = None
 
     def __call__(self, tx: Connection) -> Bought:
         """See the class."""
@@ -101,6 +103,8 @@ class Purchase:
         except IntegrityError:
             raise Conflict("One of the numbers is owned already.", target=target) from None
         change_hold(tx, hold, HoldEvent.PURCHASE)
+        if self.trail is not None:
+            self.trail.leave(tx, now, after={"numbers": names})
         done = StoredOperation(kind, self.id, OperationStatus.SUCCEEDED, now, now)
         return Bought(keep(tx, self.resource, done, self.settings.operation_days), names)
 
@@ -142,6 +146,7 @@ class UpdateCapabilities:
     calling: Capability | None
     sms: Capability | None
     settings: NumberSettings
+    trail: Trail | None = None
 
     def __call__(self, tx: Connection) -> StoredOperation:
         """See the class."""
@@ -166,6 +171,8 @@ class UpdateCapabilities:
             )
         tx.execute(update(numbers).where(*mine).values(capabilities=after.mask))
         now = moment(tx).wall
+        if self.trail is not None:
+            self.trail.leave(tx, now, before=_shown(before), after=_shown(after))
         done = StoredOperation(
             OperationKind.UPDATE_CAPABILITIES,
             new_id(now),
@@ -184,6 +191,7 @@ class ReleaseNumber:
     resource: ResourceId
     number: str
     settings: NumberSettings
+    trail: Trail | None = None
 
     def __call__(self, tx: Connection) -> StoredOperation:
         """See the class."""
@@ -204,8 +212,14 @@ class ReleaseNumber:
             )
         )
         now = at.wall
+        if self.trail is not None:
+            self.trail.leave(tx, now)
         done = StoredOperation(OperationKind.RELEASE, new_id(now), OperationStatus.SUCCEEDED, now, now)
         return keep(tx, self.resource, done, self.settings.operation_days)
+
+
+def _shown(capabilities: Capabilities) -> dict[str, str]:
+    return {"calling": capabilities.calling.value, "sms": capabilities.sms.value}
 
 
 def not_owned(number: str) -> NotFound:

@@ -30,19 +30,27 @@ from telephony.numbers.trade import (
     UpdateCapabilities,
     not_owned,
 )
+from telephony.resources.audit import Actor, AuditSettings, Change, Trail
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+PURCHASE: Final = "/availablePhoneNumbers/:purchase"
+RESERVED: Final = "/availablePhoneNumbers/reservations/{}/:purchase"
 
 _NO_OPERATION: Final = "There is no such operation."
 
 
 class Numbers:
-    """The verbs. Each raises Unavailable when the store is away."""
+    """The verbs. Each raises Unavailable when the store is away. `by` is who asks for a change, which then
+    leaves a record."""
 
-    def __init__(self, *, store: Store, directory: NumberDirectory, settings: NumberSettings) -> None:
+    def __init__(
+        self, *, store: Store, directory: NumberDirectory, settings: NumberSettings, audit: AuditSettings
+    ) -> None:
         self._store = store
         self._directory = directory
+        self._audit = audit
         self.settings: Final = settings
 
     async def search(self, resource: ResourceId, wanted: Wanted) -> StoredOperation:
@@ -67,10 +75,15 @@ class Numbers:
         return found
 
     async def purchase(
-        self, resource: ResourceId, kind: HoldKind, hold: bytes, *, agreed: bool
+        self, resource: ResourceId, kind: HoldKind, hold: bytes, *, agreed: bool, by: Actor
     ) -> StoredOperation:
         """Buy what a search or a reservation holds: see `Purchase`."""
-        bought = await self._store.write(Purchase(resource, kind, hold, agreed, self.settings))
+        if kind is HoldKind.SEARCH:
+            change = Change(resource, by, "numbers.purchase", PURCHASE, {"searchId": to_text(hold)})
+        else:
+            change = Change(resource, by, "numbers.purchase_reservation", RESERVED.format(to_text(hold)))
+        trail = Trail(change, self._audit.days)
+        bought = await self._store.write(Purchase(resource, kind, hold, agreed, self.settings, trail))
         self._directory.forget(*bought.numbers)
         log.info(
             "numbers.bought",
@@ -93,17 +106,22 @@ class Numbers:
         return found
 
     async def update(
-        self, resource: ResourceId, number: str, calling: Capability | None, sms: Capability | None
+        self, resource: ResourceId, number: str, calling: Capability | None, sms: Capability | None, by: Actor
     ) -> StoredOperation:
         """Change what a number can do: see `UpdateCapabilities`."""
-        done = await self._store.write(UpdateCapabilities(resource, number, calling, sms, self.settings))
+        path = f"/phoneNumbers/{number}/capabilities"
+        trail = Trail(Change(resource, by, "numbers.update_capabilities", path), self._audit.days)
+        done = await self._store.write(
+            UpdateCapabilities(resource, number, calling, sms, self.settings, trail)
+        )
         self._directory.forget(number)
         log.info("numbers.updated", resource=to_text(resource), number=shorten(number))
         return done
 
-    async def release(self, resource: ResourceId, number: str) -> StoredOperation:
+    async def release(self, resource: ResourceId, number: str, by: Actor) -> StoredOperation:
         """Give a number up; from the answer on it neither sends nor receives here. Raises NotFound."""
-        done = await self._store.write(ReleaseNumber(resource, number, self.settings))
+        trail = Trail(Change(resource, by, "numbers.release", f"/phoneNumbers/{number}"), self._audit.days)
+        done = await self._store.write(ReleaseNumber(resource, number, self.settings, trail))
         self._directory.forget(number)
         log.info("numbers.released", resource=to_text(resource), number=shorten(number))
         return done

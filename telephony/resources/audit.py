@@ -7,7 +7,7 @@ transaction. Nothing here is ever updated.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -127,6 +127,18 @@ def record(
     expires = now + days * DAY
     identifier = _insert_first(tx, change, now, expires)
     _insert_second(tx, change.resource, identifier, now, status, shown_json(change.after), expires)
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Goes with a job whose change is to be recorded: all of the record that is known before the job runs."""
+
+    change: Change
+    days: int
+
+    def leave(self, tx: Connection, now: int, *, before: object = None, after: object = None) -> None:
+        """Write the record: the job calls it once it has made the change, and not when there was none."""
+        record(tx, replace(self.change, before=before, after=after), now, days=self.days)
 
 
 @dataclass(frozen=True, slots=True)

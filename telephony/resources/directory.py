@@ -13,19 +13,16 @@ from typing import Final, Self
 import structlog
 from sqlalchemy import Connection, func, select
 
-from telephony.kernel.errors import TandemError
 from telephony.kernel.http.route import Role
 from telephony.kernel.ids import ResourceId, to_text
 from telephony.kernel.store import Store
+from telephony.kernel.watch import REFRESH_SECONDS, Watch
 from telephony.resources.access_key import ACCESS_KEY_BYTES, Slot, admin_key_hash, seal_place
 from telephony.resources.authority import normal
 from telephony.resources.seal import MasterKeys, SealBroken
 from telephony.resources.tables import admin_keys, resource_authorities, resource_keys, resources
 
 log = structlog.get_logger(__name__)
-
-REFRESH_SECONDS: Final = 3.0
-"""How long a rotated key of another gateway's may still be taken."""
 
 NOBODY: Final = ResourceId(bytes(16))
 """The resource of a request that is no resource's."""
@@ -86,14 +83,14 @@ class Snapshot:
 class Directory:
     """The look-ups. `start` before the first request, `refresh` after a change, `stop` at the end."""
 
-    def __init__(self, store: Store, master: MasterKeys) -> None:
+    def __init__(self, store: Store, master: MasterKeys, *, refresh_seconds: float = REFRESH_SECONDS) -> None:
         self._store, self._master = store, master
         self._by_authority: Mapping[str, Resource] = {}
         self._by_id: Mapping[bytes, Resource] = {}
         self._administrators: Mapping[bytes, Administrator] = {}
         self._opened: dict[SealedKey, bytes] = {}
         self._fingerprint: Fingerprint | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._watch = Watch("resources.directory", self.refresh, refresh_seconds)
         self._turn = asyncio.Lock()  # what was read earlier is never taken over later
         self._followers: list[Follower] = []
         self.stranger: Final = Resource(
@@ -139,15 +136,12 @@ class Directory:
     async def start(self) -> Self:
         """Read everything, and keep looking for changes."""
         await self.refresh()
-        self._task = asyncio.create_task(self._watch(), name="resources.directory")
+        self._watch.start()
         return self
 
     async def stop(self) -> None:
         """Stop looking for changes."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._watch.stop()
 
     async def refresh(self) -> None:
         """Take over what the database has, if it changed. Raises Unavailable when that is away."""
@@ -161,16 +155,6 @@ class Directory:
             self._take_over(snapshot)
             for follower in self._followers:
                 await follower()
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except TandemError as error:  # the last answer stays in force; the store reports its own trouble
-                log.debug("resources.stale", error=error.message)
-            except Exception:  # a watch that ends would leave revoked keys in force for ever
-                log.exception("resources.watch_failed")
 
     def _take_over(self, snapshot: Snapshot) -> None:
         self._opened = {key: self._opened.get(key) or self._open(key) for key in snapshot.keys}

@@ -1,6 +1,6 @@
 """The verbs behind the administration of resources and keys: each is in force here when it returns.
 
-Another gateway on the same database takes it over within `REFRESH_SECONDS` of the directory.
+Another gateway on the same database takes it over within `telephony.kernel.watch.REFRESH_SECONDS`.
 """
 
 from collections.abc import Sequence

@@ -106,11 +106,16 @@ def decide(
     """
     plane = table.planes[question.kind]
     chosen = _chosen(plane, question, witness)
-    if usable is not None and not all(usable(each.target) for each, _ in chosen):
-        chosen.sort(key=lambda pair: not usable(pair[0].target))  # stable: the order stays within both
+    down: set[str] = set()
+    if usable is not None:
+        down = {each.target for each, _ in chosen if not usable(each.target)}
+        chosen.sort(key=lambda pair: pair[0].target in down)  # stable: the order stays within both
     return Decision(
         question.number,
-        tuple(_hop(table, question, each, length, usable) for each, length in chosen[:MAX_TARGETS]),
+        tuple(
+            _hop(table, question, each, length, each.target not in down)
+            for each, length in chosen[:MAX_TARGETS]
+        ),
     )
 
 
@@ -202,9 +207,7 @@ def _waiting(candidate: Candidate, seed: bytes) -> tuple[float, float]:
     return (-log(share) / candidate.weight if candidate.weight else inf, share)
 
 
-def _hop(
-    table: RouteTable, question: Question, candidate: Candidate, length: int, usable: Usable | None
-) -> Hop:
+def _hop(table: RouteTable, question: Question, candidate: Candidate, length: int, up: bool) -> Hop:
     formats = table.formats[candidate.target]
     return Hop(
         candidate.target,
@@ -213,7 +216,7 @@ def _hop(
         written(question.number, formats.destination),
         written(question.sender, formats.sender),
         candidate.cost,
-        usable is None or usable(candidate.target),
+        up,
     )
 
 

@@ -10,6 +10,7 @@ import structlog
 from telephony.kernel.errors import TandemError
 from telephony.kernel.ids import ResourceId, to_text
 from telephony.kernel.store import Store
+from telephony.kernel.watch import Watch
 from telephony.resources.directory import NOBODY
 from telephony.routing.compiling import Compiled, compile_set
 from telephony.routing.formats import NumberFormats
@@ -19,9 +20,6 @@ from telephony.routing.store import ReadRoutes, StoredSet, read_versions
 from telephony.routing.targets import TargetKinds
 
 log = structlog.get_logger(__name__)
-
-REFRESH_SECONDS: Final = 3.0
-"""How long a set that another gateway was given may not be in force here."""
 
 OPERATOR: Final = NOBODY
 """The resource that the operator's set stands under: all zero."""
@@ -41,7 +39,7 @@ class RouteDirectory:
         self._known: Mapping[str, NumberFormats] | None = None
         self._compiled: dict[ResourceId, tuple[int, Compiled]] = {}
         self._broken: dict[ResourceId, str] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._watch = Watch("routing.directory", self.refresh)
         self._turn = asyncio.Lock()  # what was read earlier is never taken over later
 
     def trouble(self) -> Sequence[str]:
@@ -54,14 +52,11 @@ class RouteDirectory:
     async def start(self) -> None:
         """Read everything, and keep looking for changes. Raises Unavailable when the store is away."""
         await self.refresh()
-        self._task = asyncio.create_task(self._watch(), name="routing.directory")
+        self._watch.start()
 
     async def stop(self) -> None:
         """Stop looking for changes."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._watch.stop()
 
     async def refresh(self) -> None:
         """Take over what the database has and which carriers there are, if changed. Raises Unavailable."""
@@ -112,13 +107,3 @@ class RouteDirectory:
             return
         version, compiled = operator
         self._router.tables = Tables(compiled.outbound, version, compiled.inbound, resources)
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except TandemError as error:  # what is known stays in force; the store reports its own trouble
-                log.debug("routing.stale", error=error.message)
-            except Exception:  # a watch that ends would leave old routes in force for ever
-                log.exception("routing.watch_failed")

@@ -111,7 +111,7 @@ class Explanation(Struct, frozen=True, rename="camel", omit_defaults=True):
     stops: tuple[StopView, ...] = ()
     """In: places in the order in which they are tried."""
     limits: tuple[LimitState, ...] = ()
-    """Out: what it is held against."""
+    """Out: what it is held against on its first way."""
     refusal: str = ""
     """Why it goes nowhere; empty when it goes somewhere."""
 
@@ -157,10 +157,11 @@ class Explain:
         number = way.reading.number or ""
         priced = [(hop, await self._prices.price(attempt, number, hop)) for hop in way.hops]
         limits: Sequence[LimitState] = ()
-        if way.hops:
+        if priced:
+            hop, price = priced[0]
             limits = (
                 _own_sender(owner, resource),
-                *await self._limits.preview(attempt, number, priced[0][1]),
+                *await self._limits.preview(attempt, number, price, hop.target),
             )
         refused = next((each for each in limits if not each.allowed), None)
         return Explanation(

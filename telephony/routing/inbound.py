@@ -74,6 +74,8 @@ class InboundTable:
 
     def groups(self, number: str) -> Iterator[tuple[str, Rules]]:
         """Return what of the number a few rules fit, and these, from the narrowest to the widest."""
+        if not number:
+            return
         exact = self.by_number.get(number)
         if exact is not None:
             yield number, exact

@@ -30,6 +30,9 @@ MEMORY: Final = 64 << 20
 MEMORY_OF_ONE: Final = 1 << 20
 """The same for one pattern; beyond, RE2 falls back to a slower way that is still linear."""
 
+REMEMBERED: Final = 1_000
+"""Compiled patterns kept: a set is compiled again a second after it was checked."""
+
 _ALWAYS: Final = "(?:)"
 """Matches everything: when a set does not report it, the set ran out of memory."""
 
@@ -95,7 +98,7 @@ class Pattern:
         return "+" + (begins["digits"][:-1] if optional else begins["digits"])
 
 
-@lru_cache(maxsize=2 * MAX_PATTERNS)
+@lru_cache(maxsize=REMEMBERED)
 def pattern(text: str, target: str = "pattern") -> Pattern:
     """Return a pattern; the same again when the same is asked for. Raises InvalidRequest."""
     return Pattern(text, target)

@@ -105,8 +105,10 @@ class Prices(Protocol):
 class Limits(Protocol):
     """Knows what is allowed. Usage implements it."""
 
-    async def preview(self, attempt: Attempt, number: str, price: Price | None) -> Sequence[LimitState]:
-        """Return every limit that an attempt would be held against. Counts nothing."""
+    async def preview(
+        self, attempt: Attempt, number: str, price: Price | None, carrier: str
+    ) -> Sequence[LimitState]:
+        """Return every limit that an attempt by a carrier would be held against. Counts nothing."""
         ...
 
 
@@ -129,6 +131,8 @@ class Unpriced:
 class Unlimited:
     """No limits that could be shown."""
 
-    async def preview(self, attempt: Attempt, number: str, price: Price | None) -> Sequence[LimitState]:
+    async def preview(
+        self, attempt: Attempt, number: str, price: Price | None, carrier: str
+    ) -> Sequence[LimitState]:
         """See `Limits`."""
         return ()

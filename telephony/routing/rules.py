@@ -115,7 +115,7 @@ class InboundRule(
     numbers: Annotated[tuple[Number, ...], Meta(max_length=MAX_LISTED)] = ()
     """Own numbers it is for."""
     prefixes: Annotated[tuple[Prefix, ...], Meta(max_length=MAX_LISTED)] = ()
-    """Own numbers it is for, by their beginnings."""
+    """Own numbers it is for, by their beginnings; short codes have none."""
     pattern: str | None = None
     """Own numbers it is for, by a pattern (RE2)."""
     callers: Annotated[tuple[Party, ...], Meta(max_length=MAX_LISTED)] = ()

@@ -75,7 +75,10 @@ class TargetKind:
 
 
 def _check_url(settings: Webhook) -> None:
-    parse_destination(settings.url)
+    destination = parse_destination(settings.url)
+    here = destination.host == "localhost" or (destination.literal and destination.host.startswith("127."))
+    if destination.scheme != "https" and not here:
+        raise InvalidRequest("The URL must begin with https://.")
 
 
 def _check_uri(settings: Sip) -> None:

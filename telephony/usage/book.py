@@ -13,9 +13,9 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
-from telephony.kernel.errors import TandemError
 from telephony.kernel.ids import ResourceId, from_text
 from telephony.kernel.store import Store
+from telephony.kernel.watch import Watch
 from telephony.usage import revisions
 from telephony.usage.ceilings import Ceilings, ceilings_of
 from telephony.usage.limit_store import Changed, read_limits
@@ -24,9 +24,6 @@ from telephony.usage.sheet import Sheet
 from telephony.usage.sheets import BUY, EVERYBODY, SELL, SheetView, compiled, list_uses, read_changed
 
 log = structlog.get_logger(__name__)
-
-REFRESH_SECONDS: Final = 3.0
-"""How long a limit or a sheet that another gateway changed may still be in force here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class Book:
         self._everybody: Sheet | None = None
         self._seen: Mapping[str, int] | None = None
         self._turn = asyncio.Lock()  # what was read earlier is never taken over later
-        self._task: asyncio.Task[None] | None = None
+        self._watch = Watch("usage.book", self.refresh)
 
     def ceilings(self, resource: ResourceId) -> Ceilings:
         """Return a resource's limits, ready to be asked."""
@@ -86,15 +83,12 @@ class Book:
     async def start(self) -> Self:
         """Read everything, and keep looking for changes."""
         await self.refresh()
-        self._task = asyncio.create_task(self._watch(), name="usage.book")
+        self._watch.start()
         return self
 
     async def stop(self) -> None:
         """Stop looking for changes."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._watch.stop()
 
     async def refresh(self) -> None:
         """Take over what the database has, if it changed. Raises Unavailable when that is away."""
@@ -137,16 +131,6 @@ class Book:
         self._views = {view.name: view for view, _ in read.sheets}
         self._seen = read.revisions
         log.info("usage.read", sheets=len(sheets), limits=len(limits))
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except TandemError as error:  # the last answer stays in force; the store reports its own trouble
-                log.debug("usage.stale", error=error.message)
-            except Exception:  # a watch that ends would keep old prices and limits for ever
-                log.exception("usage.watch_failed")
 
 
 def _compiled(

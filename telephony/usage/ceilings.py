@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from telephony.usage.amounts import amount_of, micros_of
-from telephony.usage.destinations import Destination
+from telephony.usage.destinations import UNKNOWN, Destination
 from telephony.usage.destinations import Kind as DestinationKind
 from telephony.usage.rating import Kind, Rate, price_of_call, price_of_message
 from telephony.usage.settings import ANY, OWN, UNLIMITED, LimitSettings
@@ -118,7 +118,7 @@ def check_destination(limits: Ceilings, destination: Destination, own_country: s
     country = destination.country
     if limits.countries is None or country in limits.countries:
         return None
-    if limits.own and country == own_country:
+    if limits.own and country == own_country != UNKNOWN:
         return None
     if destination.kind is DestinationKind.PREMIUM and country == "001":
         return None  # +979 and its like: allowed by name above, and no country's

@@ -5,7 +5,7 @@ SQLite has one writer; on PostgreSQL the row is locked until the commit, so that
 other. Days are UTC's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,6 +52,14 @@ class Most:
 
     name: str
     most: int
+
+
+class OverLimit(Exception):
+    """A counter that would have passed its limit: what was to be accepted is undone."""
+
+    def __init__(self, resource: ResourceId, counter: Most, amount: int) -> None:
+        super().__init__(f"{counter.name} would pass {counter.most}")
+        self.resource, self.counter, self.amount = resource, counter, amount
 
 
 def add(tx: Connection, resource: ResourceId, day: int, counter: Most, amount: int) -> bool:
@@ -114,14 +122,16 @@ def forget_days(tx: Connection, before: int) -> int:
     return tx.execute(delete(limit_counters).where(column.day < before, column.day != NO_DAY)).rowcount
 
 
-def add_all(
-    tx: Connection, resource: ResourceId, day: int, amounts: Sequence[tuple[Most, int]]
-) -> Most | None:
-    """Add to several counters; return the first whose limit that would pass: then the caller undoes all."""
-    for counter, amount in amounts:
-        if not add(tx, resource, day, counter, amount):
-            return counter
-    return None
+def add_all(tx: Connection, amounts: Mapping[tuple[ResourceId, int, Most], int]) -> None:
+    """Add amounts to counters, by resource, day and counter. Raises OverLimit: then the caller undoes all."""
+    for key in sorted(amounts, key=_order):  # one order of locking: no two gateways wait for each other
+        resource, day, counter = key
+        if not add(tx, resource, day, counter, amounts[key]):
+            raise OverLimit(resource, counter, amounts[key])
+
+
+def _order(key: tuple[ResourceId, int, Most]) -> tuple[bytes, int, str]:
+    return key[0], key[1], key[2].name
 
 
 def _spelled(tx: Connection, statement: str) -> str:

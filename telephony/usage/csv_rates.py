@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from telephony.kernel.clock import DAY, from_iso, to_iso
 from telephony.kernel.csv_lines import DELIMITERS, BadLine, fields_of
 from telephony.kernel.errors import InvalidRequest
-from telephony.usage.amounts import amount_of, micros_of
+from telephony.usage.amounts import MICROS, amount_of, micros_of
 from telephony.usage.rating import FOREVER, MAX_INCREMENT, Kind, Rate
 
 COLUMNS: Final = (
@@ -30,6 +30,9 @@ COLUMNS: Final = (
     "destination",
 )
 """What a column may be called."""
+
+MAX_PRICE: Final = 1_000_000 * MICROS
+"""A million units: so that a day of the dearest messages still is a number of 64 bits."""
 
 IGNORED: Final = "-"
 """Stands for a column that is not read."""
@@ -178,9 +181,9 @@ def _rate(line: int, given: Mapping[str, str], currency: str) -> Rate:
         line,
         kind,
         digits[1] or "",
-        _read("price", micros_of, given["price"]),
-        _read("setup", micros_of, given["setup"] or "0"),
-        _read("minimum", micros_of, given["minimum"] or "0"),
+        _read("price", _price, given["price"]),
+        _read("setup", _price, given["setup"] or "0"),
+        _read("minimum", _price, given["minimum"] or "0"),
         first,
         following,
         since,
@@ -194,6 +197,13 @@ def _read(name: str, read: Callable[[str], T], text: str) -> T:
         return read(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def _price(text: str) -> int:
+    price = micros_of(text)
+    if price > MAX_PRICE:
+        raise ValueError("more than a million")
+    return price
 
 
 @lru_cache(maxsize=1000)

@@ -180,9 +180,12 @@ class Limiter:
     def explain(
         self, resource: ResourceId, carrier: str, sender: str, to: str, kind: Kind, units: int = 1
     ) -> list[Verdict]:
-        """Return what each limit says of an interaction, as it would be decided now; counts nothing."""
+        """Return what each limit says of an interaction, as it would be decided now; counts nothing.
+
+        An empty `carrier` is one that is not known yet.
+        """
         if self._demonstration(resource):
-            refusal = None if self._simulated(carrier) else DEMONSTRATION
+            refusal = DEMONSTRATION if carrier and not self._simulated(carrier) else None
             return [Verdict(Limit.DEMONSTRATION, "simulated carriers only", refusal)]
         limits, _ = self._book.limits(resource)
         refusal, _, _ = self._look(

@@ -119,6 +119,20 @@ async def test_long_octets_are_joined_in_order_across_a_restart(on: Plane) -> No
     assert event["tandem"]["ports"]["destination"] == 2948
 
 
+async def test_a_text_with_octets_among_its_parts_loses_neither(on: Plane) -> None:
+    await deliver(
+        on,
+        part(1, 3, b"Hello", b"", data_coding=0),
+        part(3, 3, b"you", b"", data_coding=0),
+        part(2, 3, b"\xff\x00", b"", data_coding=4),
+    )
+    (event,) = events(on)
+    assert event["message"] == "Hello[…]you"
+    assert event["tandem"] == {"data": base64.b64encode(b"Hello\xff\x00you").decode(), "dataCoding": 4}
+    assert event["segmentCount"] == 3
+    assert (await view(on)).text == b"Hello\xff\x00you".hex()
+
+
 async def test_octets_that_did_not_all_come_say_which_parts_are_missing(on: Plane) -> None:
     await deliver(on, part(1, 4, b"\x01"), part(3, 4, b"\x03"))
     on.clock.advance(601)

@@ -161,7 +161,8 @@ def test_octets_that_are_no_text_are_joined_as_octets() -> None:
     whole = assemble(parts)
     assert (whole.text, whole.body, whole.alphabet) == ("", b"\1\1\2\2\3\3", Alphabet.BINARY)
     mixed = assemble([row(1, b"a"), row(2, b"\xff", alphabet=Alphabet.BINARY), row(3, b"b")])
-    assert (mixed.text, mixed.alphabet, mixed.missing) == (f"a{GAP}b", Alphabet.GSM, ())
+    assert (mixed.text, mixed.alphabet, mixed.missing) == (f"a{GAP}b", Alphabet.BINARY, ())
+    assert mixed.body == b"a\xffb"
 
 
 def test_the_text_knows_how_many_parts_it_had_and_when_the_first_came() -> None:

@@ -15,6 +15,7 @@ from telephony.identity.verbs import Wish
 from telephony.kernel.clock import Clock
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
+from telephony.resources.audit import AuditSettings
 from telephony.resources.directory import Directory
 from telephony.resources.seal import MasterKeys, SelfDescribing
 from telephony.resources.verbs import CreateResource
@@ -68,6 +69,7 @@ async def identity(
         sealer=SelfDescribing(master),
         settings=settings or IdentitySettings(),
         registry=CollectorRegistry(),
+        audit=AuditSettings(),
     )
     yield Identity(plane, directory, ResourceId(one.id), ResourceId(other.id))
     await plane.stop()

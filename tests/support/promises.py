@@ -46,6 +46,8 @@ PROMISES: Final = {
     "with jitter over 24 hours; a dead endpoint delays the others by less than 50 ms.",
     "R27": "No secret, no message and no full telephone number in logs; no secret in the output of "
     "settings, in answers of the API, in health or metrics.",
+    "R30": "200 spellings of a number (plus, 00, tech prefix, other scripts' digits, spaces, phone-context, "
+    "%31) lead to one decision or one refusal.",
     "R32": "Two numbers that answer each other by themselves stop after 5 messages (of the messages; calls "
     "are not built yet).",
     "R35": "Database gone, disk full: 503 meanwhile, said in words, everything goes on within 5 seconds, "

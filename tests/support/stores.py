@@ -4,11 +4,20 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from tandem.schema import metadata
 from telephony.kernel.store import Store
 from telephony.kernel.store.engine import open_engine
 from tests.support.postgres import Postgres
+
+DISCONNECT_OTHERS: Final = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+EMPTY: Final = ";".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
+"""One round trip and one transaction for all tables: it runs after every test on PostgreSQL."""
 
 
 def create_schema(url: str) -> None:
@@ -45,10 +54,9 @@ class Databases:
             name = self.server.create()
             create_schema(self.server.url(name))
         yield self.server.url(name)
-        self.server.disconnect_all(name)
         with self.server.connect(name) as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(f"DELETE FROM {table.name}")
+            connection.execute(DISCONNECT_OTHERS)
+            connection.execute(EMPTY)
         self._free.append(name)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,8 @@ async def test_a_file_is_applied_shown_and_explained_by_command(home: Inside, tm
     assert "germany goes there already" in told
     assert "simulated (down)" in told
     assert "4930123456" in told
+    assert "limit from: within" in told
+    assert "limit demonstration: within" in told
     assert "it goes out" in told
     tuesday_night = await said(
         home, "explain", "+4930123456", "--from", home.one.number, "--at", "2026-11-24T22:00:00+00:00"
@@ -211,6 +214,15 @@ async def test_a_file_is_applied_shown_and_explained_by_command(home: Inside, tm
     )
     assert "sip: uri sip:desk@pbx.example.com" in inward
     assert "it goes in" in inward
+
+
+async def test_the_set_of_the_how_to_is_right_but_for_its_carriers(home: Inside, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "routing.md").read_text()
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "routes.toml"
+    file.write_text(text.replace("acme", "simulated").replace("nightly", "simulated"))
+    told = await said(home, "routes", "apply", str(file), "--check")
+    assert told == "nothing is wrong with it\n"
 
 
 async def test_a_file_that_is_wrong_is_refused_and_told(home: Inside, tmp_path: Path) -> None:

@@ -1,20 +1,33 @@
 """Events of a whole node, at endpoints that subscribed from the command line, in both forms."""
 
 import asyncio
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from telephony.events.signing import verify
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.secret import Secret
-from tests.support.node import node
+from tests.support.node import Node, node
 from tests.support.receiver import Received, Receiver
 from tests.tandem.test_node import command
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 
 ANSWERING, UNDELIVERABLE = "+12065550107", "+12065550101"
+
+Place = tuple[Node, dict[str, Receiver]]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    """A node, and an endpoint for each form that it may call."""
+    async with Receiver() as eventgrid, Receiver() as cloudevents:
+        allowed = f'["127.0.0.1:{eventgrid.port}", "127.0.0.1:{cloudevents.port}"]'
+        with node(tmp_path_factory.mktemp("node"), f"outbound.allow={allowed}") as running:
+            await asyncio.to_thread(running.wait_for_output, "Tandem is ready")
+            yield running, {"eventgrid": eventgrid, "cloudevents": cloudevents}
 
 
 async def _wait_for(receiver: Receiver, count: int) -> list[Received]:
@@ -25,22 +38,21 @@ async def _wait_for(receiver: Receiver, count: int) -> list[Received]:
 
 
 @pytest.mark.parametrize("schema", ["eventgrid", "cloudevents"])
-async def test_a_report_and_an_inbound_message_reach_a_subscriber(tmp_path: Path, schema: str) -> None:
-    async with Receiver() as receiver:
-        with node(tmp_path / "var", f'outbound.allow=["127.0.0.1:{receiver.port}"]') as running:
-            running.wait_for_output("Tandem is ready")
-            said = await asyncio.to_thread(
-                command, running, "subscription", "add", receiver.url, "--name", "mine", "--schema", schema
-            )
-            secret = Secret(said.split("secret:")[1].strip())
-            for number in (ANSWERING, UNDELIVERABLE):
-                await asyncio.to_thread(
-                    command, running, "sms", "send", number, "-m", "Are you there?", "--tag", "asked"
-                )
-            events = await _wait_for(receiver, 3)
-            own = running.number
-            listed = await asyncio.to_thread(command, running, "subscription", "list")
-    assert "mine" in listed
+async def test_a_report_and_an_inbound_message_reach_a_subscriber(place: Place, schema: str) -> None:
+    running, receivers = place
+    receiver = receivers[schema]
+    said = await asyncio.to_thread(
+        command, running, "subscription", "add", receiver.url, "--name", schema, "--schema", schema
+    )
+    secret = Secret(said.split("secret:")[1].strip())
+    for number in (ANSWERING, UNDELIVERABLE):
+        await asyncio.to_thread(
+            command, running, "sms", "send", number, "-m", "Are you there?", "--tag", "asked"
+        )
+    events = await _wait_for(receiver, 3)
+    own = running.number
+    listed = await asyncio.to_thread(command, running, "subscription", "list")
+    assert schema in listed
     assert "active" in listed
     for event in events:
         verify(secret, event.headers, event.body, now=SystemClock().now())
@@ -59,11 +71,11 @@ async def test_a_report_and_an_inbound_message_reach_a_subscriber(tmp_path: Path
     assert "UNDELIV" in reports[UNDELIVERABLE]["deliveryStatusDetails"]
 
 
-async def test_a_private_endpoint_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
+async def test_a_private_endpoint_is_refused_unless_it_is_allowed(place: Place) -> None:
+    running, _ = place
     async with Receiver() as receiver:
-        with node(tmp_path / "var") as running:
-            said = await asyncio.to_thread(
-                lambda: command(running, "subscription", "add", receiver.url, "--name", "mine", status=1)
-            )
+        said = await asyncio.to_thread(
+            lambda: command(running, "subscription", "add", receiver.url, "--name", "private", status=1)
+        )
     assert "outbound.allow" in said
     assert receiver.received == []

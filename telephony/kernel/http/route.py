@@ -144,6 +144,8 @@ class Route:
     """ACS operations that are known and always refused: why, and what to do instead."""
     audited: bool = True
     """ADMIN routes: leaves a record; False only for what changes nothing though it is no GET."""
+    recorded: bool = False
+    """ACS operations: a change that is made leaves a record, written in the transaction that makes it."""
 
     def allowed(self) -> tuple[Role, ...]:
         """Return the roles that may call an ADMIN route; the owner always may."""

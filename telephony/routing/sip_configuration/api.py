@@ -78,6 +78,7 @@ def routes(sip: SipRouting) -> list[Route]:
             media_types=(MERGE_PATCH, JSON),
             max_body=MAX_SIP_BODY,
             summary="Change trunks, routes and domains: null deletes, routes are replaced as a whole.",
+            recorded=True,
         ),
         Route(
             "sip.test_routes",

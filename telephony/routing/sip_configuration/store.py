@@ -133,25 +133,19 @@ def find_enabled(resource: ResourceId) -> Callable[[Connection], dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What decides where a resource's calls go; `stored` is None when it is still what the asker has."""
+    """What there is for all resources together."""
 
-    version: int
-    stored: Stored | None
-    enabled: frozenset[str]
+    versions: dict[ResourceId, int]
+    enabled: dict[ResourceId, frozenset[str]]
 
 
-def find_in_force(resource: ResourceId, known: int | None) -> Callable[[Connection], InForce]:
-    """Return the query for what is in force; `known` is the version that the asker has, None for none."""
-    version = select(_kept.version).where(_kept.resource == resource)
-    names = select(_enabled.fqdn).where(_enabled.resource == resource)
-    whole = find(resource)
-
-    def run(tx: Connection) -> InForce:
-        enabled = frozenset(tx.scalars(names))
-        current = tx.scalar(version) or 0
-        if current == known:
-            return InForce(current, None, enabled)
-        stored = whole(tx)
-        return InForce(stored.version, stored, enabled)
-
-    return run
+def find_in_force(tx: Connection) -> InForce:
+    """Query: the versions of all configurations, and the names that are enabled by resource."""
+    versions = {
+        ResourceId(bytes(row.resource)): int(row.version)
+        for row in tx.execute(select(_kept.resource, _kept.version))
+    }
+    enabled: dict[ResourceId, set[str]] = {}
+    for row in tx.execute(select(_enabled.resource, _enabled.fqdn)):
+        enabled.setdefault(ResourceId(bytes(row.resource)), set()).add(row.fqdn)
+    return InForce(versions, {owner: frozenset(names) for owner, names in enabled.items()})

@@ -1,18 +1,19 @@
 """What can be done with a resource's SIP configuration."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from telephony.kernel.clock import Clock
-from telephony.kernel.e164 import E164
-from telephony.kernel.errors import InvalidRequest, NotFound, Unavailable
+from telephony.kernel.errors import InvalidRequest, NotFound, TandemError, Unavailable
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
 from telephony.resources.audit import Actor, AuditSettings, Change
 from telephony.routing.dialled import read
-from telephony.routing.sip_configuration.choice import Choice, CompiledRoutes, Use, use_of
+from telephony.routing.sip_configuration.choice import CompiledRoutes, Use, use_of
 from telephony.routing.sip_configuration.configuration import EMPTY, Route, SipConfiguration, Trunk
+from telephony.routing.sip_configuration.directory import SipDirectory
 from telephony.routing.sip_configuration.names import folded, is_fqdn
 from telephony.routing.sip_configuration.patch import patched, touched
 from telephony.routing.sip_configuration.ports import Health, TrunkHealth
@@ -22,16 +23,14 @@ from telephony.routing.sip_configuration.store import (
     Save,
     find,
     find_enabled,
-    find_in_force,
 )
 from telephony.routing.sip_configuration.validation import check
 from telephony.routing.sip_configuration.wire import SipConfigurationUpdate
 
+log = structlog.get_logger(__name__)
+
 MAX_TRIES: Final = 20
 """Patches of one resource at once: each that loses, loses to another that was written."""
-
-MAX_COMPILED: Final = 256
-"""Resources whose patterns are kept compiled: 250 patterns take up to a few megabytes."""
 
 PATH: Final = "/sip"
 
@@ -52,11 +51,13 @@ class TrunkState:
 
 
 class SipRouting:
-    """The verbs. `choose` is what the decision about a call asks first."""
+    """The verbs; what they change is in force in `directory` when they return."""
 
-    def __init__(self, store: Store, clock: Clock, health: Health, audit: AuditSettings) -> None:
-        self._store, self._clock, self._health, self._audit = store, clock, health, audit
-        self._compiled: OrderedDict[ResourceId, tuple[int, CompiledRoutes]] = OrderedDict()
+    def __init__(
+        self, store: Store, clock: Clock, directory: SipDirectory, health: Health, audit: AuditSettings
+    ) -> None:
+        self._store, self._clock, self._directory = store, clock, directory
+        self._health, self._audit = health, audit
 
     async def get(self, resource: ResourceId) -> SipConfiguration:
         """Return a resource's configuration."""
@@ -80,6 +81,7 @@ class SipRouting:
                 resource, actor, "sip.update", PATH, patch, touched(before, patch), touched(after, patch)
             )
             if await self._store.write(Save(resource, stored.version, after, change, now, self._audit)):
+                await self._in_force_now()
                 return after
         raise Unavailable("The configuration is being changed by others; try again.")
 
@@ -95,17 +97,11 @@ class SipRouting:
             why = "" if reading.refusal is None else reading.refusal.value
             raise InvalidRequest(f"targetPhoneNumber: {why}", target="targetPhoneNumber")
         if draft is None:
-            compiled, _ = await self._in_force(resource)
+            configuration = await self.get(resource)
         else:
             configuration = patched(EMPTY, draft)
             check(configuration, patterns=False)  # compiling them is the check
-            compiled = CompiledRoutes(configuration)
-        return compiled.matching(reading.number)
-
-    async def choose(self, resource: ResourceId, number: E164) -> Choice | None:
-        """Return where the resource's own routes send a number; None: no route of its own is for it."""
-        compiled, enabled = await self._in_force(resource)
-        return compiled.choose(number, enabled)
+        return CompiledRoutes(configuration).matching(reading.number)
 
     def health(self, resource: ResourceId, configuration: SipConfiguration) -> dict[str, TrunkHealth]:
         """Return how the trunks of a configuration do, by their names."""
@@ -151,26 +147,21 @@ class SipRouting:
         if not is_fqdn(fqdn):
             raise InvalidRequest("fqdn: Expected a name such as sbc.example.com.", target="fqdn")
         await self._store.write(EnableName(resource, folded(fqdn), self._clock.now()))
+        await self._in_force_now()
         return await self.trunk(resource, fqdn)
 
     async def disable(self, resource: ResourceId, fqdn: str) -> None:
         """Let a resource not use the SBC of a name any more. Raises NotFound when it could not."""
         if not await self._store.write(DisableName(resource, folded(fqdn))):
             raise NotFound("No such name is enabled for the resource.", target="fqdn")
+        await self._in_force_now()
 
-    async def _in_force(self, resource: ResourceId) -> tuple[CompiledRoutes, frozenset[str]]:
-        kept = self._compiled.get(resource)
-        found = await self._store.read(find_in_force(resource, None if kept is None else kept[0]))
-        if found.stored is None:
-            assert kept is not None
-            compiled = kept[1]
-        else:
-            compiled = CompiledRoutes(found.stored.configuration)
-        self._compiled[resource] = (found.version, compiled)
-        self._compiled.move_to_end(resource)
-        if len(self._compiled) > MAX_COMPILED:
-            self._compiled.popitem(last=False)
-        return compiled, found.enabled
+    async def _in_force_now(self) -> None:
+        """Let this gateway follow a change at once; it stands, whatever becomes of this."""
+        try:
+            await self._directory.refresh()
+        except TandemError as error:
+            log.warning("sip.not_in_force_yet", error=error.message)
 
 
 def _same(one: SipConfiguration, other: SipConfiguration) -> bool:

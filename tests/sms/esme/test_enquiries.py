@@ -30,6 +30,7 @@ NO_ID = "0" * 32
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sms.service.SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr("sms.smpp.link.UNBIND_SECONDS", 0.2)  # a mute carrier answers no unbind
 
 
 def visit(at: Desk, system_id: str = SYSTEM_ID) -> Any:

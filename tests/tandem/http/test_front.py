@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tandem.http import ServerLimits
+from tandem.http import ServerLimits, Settings
+from tandem.http.front import Front
+from tandem.http.incoming import Incoming, Outgoing
 from tandem.http.server import _Connection
 from telephony.kernel.http.signature import sign
 from tests.support.http import Answer, House, house, read_answer, request_bytes
@@ -207,3 +209,174 @@ async def test_a_drain_does_not_wait_for_ever(home: House, connect: Connect, toy
     await asyncio.wait_for(home.server.drain(0.05), 5)
     assert await client.ended()
     assert home.registry.get_sample_value("tandem_http_requests_in_flight") == 0
+
+
+class Slow(asyncio.Transport):
+    """A transport whose other end takes nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closing = self.aborted = False
+        self.reading = True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        return len(self.written)
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Owner:
+    """Takes note of what a front hands over."""
+
+    draining = False
+
+    def __init__(self) -> None:
+        self.handed_over: list[bytes] = []
+
+    def opened(self, front: Front, transport: asyncio.Transport) -> None: ...
+
+    def closed(self, front: Front) -> None: ...
+
+    def hand_over(self, front: Front, transport: asyncio.Transport, data: bytes) -> None:
+        self.handed_over.append(data)
+
+
+class Answered:
+    """A front on a slow transport, and the paths that were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.owner, self.wire = Owner(), Slow()
+        self.front = Front(self._answer, self.owner)
+        self.front.connection_made(self.wire)
+
+    async def _answer(self, http: Incoming) -> Outgoing:
+        self.asked.append(http.target)
+        return Outgoing(200, {}, b"fine")
+
+    async def settle(self) -> None:
+        while self.front.task is not None:
+            await self.front.task
+
+
+def ask_for(path: str, body: bytes = b"", **fields: str) -> bytes:
+    return request_bytes("POST", path, body, {"Host": "x", **fields})
+
+
+async def test_nothing_is_done_that_came_after_the_last_request() -> None:
+    one = Answered()
+    one.front.data_received(ask_for("/last", Connection="close") + ask_for("/more"))
+    one.front.pause_writing()
+    await one.settle()
+    assert one.wire.closing
+    one.front.resume_writing()  # the close has sent what was left
+    await one.settle()
+    assert one.asked == ["/last"]
+
+
+async def test_reading_goes_on_when_a_client_takes_its_answers_again() -> None:
+    one = Answered()
+    one.front.pause_writing()
+    one.front.data_received(ask_for("/big", bytes(70_000)))
+    assert not one.wire.reading
+    assert one.asked == []
+    one.front.resume_writing()
+    await one.settle()
+    assert one.asked == ["/big"]
+    assert one.wire.reading
+
+
+async def test_a_client_that_takes_no_answers_is_not_handed_over_with_what_it_asks() -> None:
+    one = Answered()
+    one.front.pause_writing()
+    one.front.data_received(ask_for("/more"))
+    one.front.close()
+    assert one.wire.closing
+    assert one.owner.handed_over == []
+    one.front.resume_writing()
+    await one.settle()
+    assert one.asked == []
+
+
+async def test_a_connection_whose_answers_nobody_reads_is_broken_off(toys: Toys, tmp_path: Path) -> None:
+    async with house(toys.routes(), tmp_path, limits=ServerLimits(idle_seconds=0.1)) as home:
+        factory = home.server._factory
+        still, slow, idle = Slow(), Slow(), Slow()
+        still.written = slow.written = b"an answer"
+        for transport in (still, slow, idle):
+            factory.transports[asyncio.Protocol()] = transport
+        while not still.aborted:
+            slow.written += b"."  # this one takes some, and is given more
+            await asyncio.sleep(0.01)
+        assert not slow.aborted
+        assert not idle.aborted
+        factory.transports.clear()
+
+
+SMUGGLED = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: %d\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0, %d\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: +%d\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x%d\r\n\r\n0\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x%d\r\n\r\n0\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, x%d\r\n\r\n0\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked%d\r\n\r\n0\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nX: y\nContent-Length: %d\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nX: y\rContent-Length: %d\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\x0b\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: x\r\nHost: y%d\r\n\r\n",
+    ],
+)
+async def test_a_request_that_two_readers_may_read_in_two_ways_ends_its_connection(
+    home: House, connect: Connect, raw: bytes
+) -> None:
+    client = await connect(home)
+    refused = await client.ask(raw % len(SMUGGLED) + SMUGGLED)
+    assert refused.status == 400
+    assert await client.ended()  # what stood behind it was nobody's request
+
+
+async def test_a_target_with_an_authority_of_its_own_names_no_resource(home: House, connect: Connect) -> None:
+    client = await connect(home)
+    raw = send(home).replace(b"POST /sms", f"POST http://{home.others_authority}/sms".encode())
+    assert (await client.ask(raw)).status == 401
+    doubled = send(home).replace(b"POST /sms", f"POST //{home.others_authority}/sms".encode())
+    assert (await client.ask(doubled)).status == 401
+
+
+async def test_a_body_that_never_ends_is_given_up(toys: Toys, tmp_path: Path, connect: Connect) -> None:
+    async with house(toys.routes(), tmp_path, settings=Settings(body_seconds=0.05, tls=False)) as home:
+        client = await connect(home)
+        assert (await client.ask(send(home)[: -len(SMS) + 1])).status == 408
+        assert await client.ended()
+
+
+async def test_a_body_beyond_the_ceiling_is_refused_before_it_comes(home: House, connect: Connect) -> None:
+    client = await connect(home)
+    raw = send(home)[: -len(SMS)].replace(b"Content-Length: %d" % len(SMS), b"Content-Length: 999999999999")
+    assert b"999999999999" in raw
+    assert (await client.ask(raw)).status == 413

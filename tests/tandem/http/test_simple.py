@@ -70,6 +70,21 @@ def test_the_last_request_says_so() -> None:
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nx",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \r\n\r\nx",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (MAX_WHOLE + 1),
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1_0\r\n\r\n0123456789",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\x0b\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\t1\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1111111111\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \xb9\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nHost: a\r\n Content-Length: 1\r\n\r\nx",
+        b"POST / HTTP/1.1\r\n Host: a\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTrailer: X\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding:\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
+        b"GET /\t HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\r\nHost: a\r\n\r\n",
+        b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
@@ -142,6 +157,7 @@ def test_an_answer_goes_out_with_its_length_and_date() -> None:
     )
     assert b"\r\nContent-Length: 0\r\n" in answer_bytes(Outgoing(200, {}, b""), now=0, close=False)
     assert b"Content-Length" not in answer_bytes(Outgoing(204, {}, b""), now=0, close=False)
+    assert answer_bytes(Outgoing(204, {}, b"{}"), now=0, close=False).endswith(b"\r\n\r\n")
     assert b"\r\nConnection: close\r\n" in answer_bytes(answer, now=0, close=True)
 
 

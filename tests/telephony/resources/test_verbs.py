@@ -12,7 +12,6 @@ from telephony.kernel.errors import Conflict, InvalidRequest, NotFound
 from telephony.kernel.http.route import Role
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
-from telephony.resources import directory as directory_module
 from telephony.resources.access_key import Slot, admin_key_hash, connection_string
 from telephony.resources.directory import Directory
 from telephony.resources.seal import MasterKeys
@@ -109,11 +108,8 @@ async def test_a_rotated_key_takes_the_place_of_the_old_one(store: Store, direct
         await store.write(RotateKey(ResourceId(bytes(16)), Slot.PRIMARY, MASTER, START))
 
 
-async def test_another_gateways_change_is_noticed_without_being_told(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directory_module, "REFRESH_SECONDS", 0.0)
-    directory = await Directory(store, MASTER).start()
+async def test_another_gateways_change_is_noticed_without_being_told(store: Store) -> None:
+    directory = await Directory(store, MASTER, refresh_seconds=0.0).start()
     created = await store.write(create())
     async with asyncio.timeout(5):
         while directory.by_id(created.id) is None:

@@ -3,16 +3,20 @@
 from itertools import product
 from urllib.parse import quote
 
+import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from telephony.kernel.e164 import E164, parse_e164
 from telephony.routing.decide import Question, decide
 from telephony.routing.dialled import MAX_WRITTEN, DialPlan, Unreadable, country_of, read
 from telephony.routing.rules import Kind, RouteSet
 from telephony.routing.table import compile_table
+from tests.support.promises import Report
 from tests.support.routing import CARRIERS, route
+from tests.support.scale import full_scale
 
 pytestmark = pytest.mark.unit
 
@@ -33,15 +37,15 @@ def in_script(text: str, zero: int) -> str:
     return "".join(chr(zero + int(each)) if each.isdigit() else each for each in text)
 
 
-def spellings(country: str, national: str) -> list[str]:
-    """Return ways to write a number."""
+def spellings(country: str, national: str, *, zero: bool = True) -> list[str]:
+    """Return ways to write a number; with `zero` also behind a national prefix of 0."""
     parts = [national[:3], national[3:6], national[6:]]
     bodies = [country + separator + separator.join(parts) for separator in ("", " ", "-", ".", "/", "\u2009")]
-    bodies += [f"{country} ({parts[0]}) {parts[1]}\u2013{parts[2]}", f"{country}\u00a0(0){national}"]
+    bodies += [f"{country} ({parts[0]}) {parts[1]}\u2013{parts[2]}"]
     found = [front + body for front, body in product(("+", "00", "011", "\uff0b", "9901#", "77*+"), bodies)]
     found += [
-        in_script(f"{front}{country}{separator}{national}", zero)
-        for zero in SCRIPTS.values()
+        in_script(f"{front}{country}{separator}{national}", script)
+        for script in SCRIPTS.values()
         for front in ("+", "00", "011")
         for separator in (" ", "\u202f", "-")
     ]
@@ -75,13 +79,16 @@ def spellings(country: str, national: str) -> list[str]:
     ]
     found += [f"+{country}{invisible}{national}" for invisible in "\u200b\u200e\u2060\ufeff\u00ad"]
     found += [f"+{country}{dash}{national}" for dash in "\u2010\u2011\u2012\u2014\u2015\u2212\uff0d"]
-    found += [f"+{country} 0{national}", f"00{country}0{national}", f"+{country}(0) {national}"]
+    if zero:
+        found += [f"+{country} 0{national}", f"00{country}0{national}", f"+{country}(0) {national}"]
+        found += [f"{front}{country}\u00a0(0){national}" for front in ("+", "00", "011", "9901#", "77*+")]
     return found
 
 
 PREMIUM = spellings("49", "9001234567")
 
 
+@pytest.mark.promise("R30")
 def test_two_hundred_spellings_of_a_premium_number_are_one_number() -> None:
     assert len(set(PREMIUM)) >= 200
     assert {spelling: read(spelling, PLAN).number for spelling in PREMIUM} == dict.fromkeys(
@@ -89,7 +96,8 @@ def test_two_hundred_spellings_of_a_premium_number_are_one_number() -> None:
     )
 
 
-def test_every_spelling_leads_to_the_same_decision() -> None:
+@pytest.mark.promise("R30")
+def test_every_spelling_leads_to_the_same_decision(promise: Report) -> None:
     """The operator bars a premium range by a route that stops before a carrier that is not there."""
     rules = RouteSet(
         routes=(
@@ -105,7 +113,31 @@ def test_every_spelling_leads_to_the_same_decision() -> None:
         assert number is not None, spelling
         decision = decide(table, Question(Kind.SMS, number, "+14255550123", 0))
         decisions.add(tuple(hop.route for hop in decision.hops))
+    promise(spellings=len(set(PREMIUM)), decisions=len(decisions))
     assert decisions == {("r3", "r1")}
+
+
+@pytest.mark.promise("R30")
+def test_the_spellings_of_numbers_of_every_country_are_one_number_each(promise: Report) -> None:
+    """Premium, mobile and other numbers, as the numbering plans' own data give examples of them."""
+    regions = sorted(phonenumbers.SUPPORTED_REGIONS) if full_scale() else ["AQ", "BR", "DE", "GB", "IT", "US"]
+    kinds = (PhoneNumberType.PREMIUM_RATE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
+    examples = [phonenumbers.example_number_for_type(region, kind) for region in regions for kind in kinds]
+    examples += [phonenumbers.example_number_for_non_geo_entity(code) for code in (870, 881, 882)]
+    numbers = {
+        phonenumbers.format_number(each, PhoneNumberFormat.E164): str(each.country_code)
+        for each in examples
+        if each is not None
+    }
+    spelled, wrong = 0, {}
+    for number, code in numbers.items():
+        for spelling in spellings(code, number[1 + len(code) :], zero=False):
+            spelled += 1
+            if read(spelling, PLAN).number != number:
+                wrong[spelling] = number
+    promise(numbers=len(numbers), spelled=spelled, wrong=len(wrong))
+    assert len(numbers) >= len(regions)
+    assert wrong == {}
 
 
 @pytest.mark.parametrize(

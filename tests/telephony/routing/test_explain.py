@@ -38,8 +38,11 @@ class Books:
     async def price(self, attempt: Attempt, number: str, hop: Hop) -> Price | None:
         return Price(Money(2 * hop.cost.micros, "EUR"), "part", "retail", "+49") if number else None
 
-    async def preview(self, attempt: Attempt, number: str, price: Price | None) -> Sequence[LimitState]:
+    async def preview(
+        self, attempt: Attempt, number: str, price: Price | None, carrier: str
+    ) -> Sequence[LimitState]:
         assert price is not None
+        assert carrier
         return (LimitState("daily_budget", price.amount.micros < 100, f"{price.amount} of 0.000100 EUR"),)
 
 

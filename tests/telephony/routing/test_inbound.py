@@ -98,6 +98,8 @@ def test_what_no_rule_is_for_is_refused() -> None:
     assert asked().refusal == DENIED
     assert asked(rule(number=1, numbers=("+4930999999",))).refusal == DENIED
     assert asked(rule(enabled=False)).refusal == DENIED
+    assert asked(rule(pattern=".*"), number="").refusal == DENIED
+    assert asked(rule(prefixes=("",)), number="12345").refusal == DENIED
 
 
 def test_a_whole_number_goes_before_a_prefix_and_a_pattern_comes_last() -> None:
@@ -166,6 +168,7 @@ def nested(depth: int) -> dict[str, Any]:
         ({"kind": "webhook"}, "inbound[0].target: Object missing required field 'url'"),
         (HOOK | {"extra": 1}, "unknown field 'extra'"),
         ({"kind": "webhook", "url": "ftp://example.com"}, "The URL must begin with https"),
+        ({"kind": "webhook", "url": "http://example.com"}, "The URL must begin with https://."),
         ({"kind": "webhook", "url": "https://user@example.com"}, "must not hold a user name"),
         ({"kind": "number", "number": "110"}, "inbound[0].target: Expected `str` matching".replace("`", "'")),
         ({"kind": "reject", "reason": "because"}, "Invalid enum value 'because'"),

@@ -16,6 +16,7 @@ from telephony.kernel.ids import ResourceId, new_id
 from telephony.kernel.store import Store
 from telephony.resources.audit import AuditSettings
 from telephony.routing.sip_configuration import api
+from telephony.routing.sip_configuration.directory import SipDirectory
 from telephony.routing.sip_configuration.ports import Unwatched
 from telephony.routing.sip_configuration.verbs import SipRouting
 from telephony.routing.sip_configuration.wire import EXTENDED, VERSIONS, SipConfigurationUpdate
@@ -49,7 +50,7 @@ class Api:
     """Calls the handlers as the HTTP application does."""
 
     def __init__(self, store: Store) -> None:
-        sip = SipRouting(store, ManualClock(), Unwatched(), AuditSettings())
+        sip = SipRouting(store, ManualClock(), SipDirectory(store), Unwatched(), AuditSettings())
         self.handlers = {route.operation: route.handler for route in api.routes(sip)}
 
     async def __call__(

@@ -16,8 +16,9 @@ from telephony.resources.audit import Actor, ActorKind, AuditSettings, Filter
 from telephony.resources.audit import find as find_records
 from telephony.routing.sip_configuration import store as stored
 from telephony.routing.sip_configuration import verbs
-from telephony.routing.sip_configuration.choice import Target, Use
-from telephony.routing.sip_configuration.configuration import EMPTY, Trunk
+from telephony.routing.sip_configuration.choice import Use
+from telephony.routing.sip_configuration.configuration import EMPTY
+from telephony.routing.sip_configuration.directory import SipDirectory
 from telephony.routing.sip_configuration.ports import Overall, TrunkHealth, Unwatched
 from telephony.routing.sip_configuration.store import Save, find
 from telephony.routing.sip_configuration.verbs import SipRouting
@@ -46,15 +47,23 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def sip(store: Store, clock: ManualClock) -> SipRouting:
-    return SipRouting(store, clock, Unwatched(), AuditSettings())
+def directory(store: Store) -> SipDirectory:
+    return SipDirectory(store)
 
 
-async def test_what_is_set_is_read_by_its_own_resource_alone(sip: SipRouting) -> None:
+@pytest.fixture
+def sip(store: Store, clock: ManualClock, directory: SipDirectory) -> SipRouting:
+    return SipRouting(store, clock, directory, Unwatched(), AuditSettings())
+
+
+async def test_what_is_set_is_read_by_its_own_resource_alone(
+    sip: SipRouting, directory: SipDirectory
+) -> None:
     after = await sip.update(ONE, update(SET), ACTOR)
     assert await sip.get(ONE) == after
     assert await sip.get(OTHER) == EMPTY
-    assert await sip.choose(OTHER, NUMBER) is None
+    assert directory.choose(ONE, NUMBER) is not None
+    assert directory.choose(OTHER, NUMBER) is None
     assert await sip.trunks(OTHER) == []
 
 
@@ -100,23 +109,23 @@ async def test_every_change_leaves_a_record_and_nothing_else_does(sip: SipRoutin
 
 
 async def test_a_trunk_is_used_while_the_operator_enables_it_and_the_tenant_does_not_switch_it_off(
-    sip: SipRouting,
+    sip: SipRouting, directory: SipDirectory
 ) -> None:
     await sip.update(ONE, update(SET), ACTOR)
     await sip.enable(ONE, SECOND)
 
-    async def used() -> list[str]:
-        choice = await sip.choose(ONE, NUMBER)
+    def used() -> list[str]:
+        choice = directory.choose(ONE, NUMBER)
         assert choice is not None
         return [each.fqdn for each in choice.trunks]
 
-    assert await used() == [SECOND]
+    assert used() == [SECOND]
     await sip.enable(ONE, FIRST.upper())
-    assert await used() == [SECOND, FIRST]
+    assert used() == [SECOND, FIRST]
     await sip.update(ONE, update({"trunks": {SECOND: {"enabled": False}}}), ACTOR)
-    assert await used() == [FIRST]
+    assert used() == [FIRST]
     await sip.update(ONE, update({"domains": {"contoso.com": {"enabled": False}}}), ACTOR)
-    assert await used() == []
+    assert used() == []
     assert [(each.fqdn, each.use) for each in await sip.trunks(ONE)] == [
         (FIRST, Use.DOMAIN_OFF),
         (SECOND, Use.OFF),
@@ -127,30 +136,7 @@ async def test_a_trunk_is_used_while_the_operator_enables_it_and_the_tenant_does
         ACTOR,
     )
     await sip.disable(ONE, SECOND)
-    assert await used() == [FIRST]
-
-
-async def test_a_change_by_another_gateway_is_seen_at_once(sip: SipRouting, store: Store) -> None:
-    other = SipRouting(store, ManualClock(), Unwatched(), AuditSettings())
-    await sip.update(ONE, update(SET), ACTOR)
-    await sip.enable(ONE, FIRST)
-    choice = await other.choose(ONE, NUMBER)
-    assert choice is not None
-    assert choice.trunks == (Target(FIRST, Trunk(5061)),)
-    await sip.update(ONE, update({"trunks": {FIRST: {"sipSignalingPort": 7}}}), ACTOR)
-    choice = await other.choose(ONE, NUMBER)
-    assert choice is not None
-    assert choice.trunks == (Target(FIRST, Trunk(7)),)
-    await sip.update(ONE, update({"routes": []}), ACTOR)
-    assert await other.choose(ONE, NUMBER) is None
-
-
-async def test_only_so_many_resources_stay_compiled(sip: SipRouting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verbs, "MAX_COMPILED", 1)
-    await sip.update(ONE, update(SET), ACTOR)
-    for resource, expected in ((ONE, True), (OTHER, False), (ONE, True)):
-        assert (await sip.choose(resource, NUMBER) is not None) is expected
-    assert list(sip._compiled) == [ONE]
+    assert used() == [FIRST]
 
 
 async def test_a_name_is_enabled_for_one_resource_alone(
@@ -179,7 +165,7 @@ async def test_health_is_what_the_port_says(store: Store, clock: ManualClock) ->
             assert resource == ONE
             return TrunkHealth(overall=Overall.ACTIVE if (fqdn, port) == (FIRST, 5061) else Overall.INACTIVE)
 
-    sip = SipRouting(store, clock, Watched(), AuditSettings())
+    sip = SipRouting(store, clock, SipDirectory(store), Watched(), AuditSettings())
     configuration = await sip.update(ONE, update(SET), ACTOR)
     assert {name: each.overall for name, each in sip.health(ONE, configuration).items()} == {
         FIRST: Overall.ACTIVE,

@@ -1,0 +1,74 @@
+"""Every resource's routes in memory, ready to be asked: a decision about a call waits for no database."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from telephony.kernel.e164 import E164
+from telephony.kernel.ids import ResourceId, to_text
+from telephony.kernel.store import Store
+from telephony.kernel.watch import Watch
+from telephony.routing.sip_configuration.choice import Choice, CompiledRoutes
+from telephony.routing.sip_configuration.faults import Unprocessable
+from telephony.routing.sip_configuration.store import find, find_in_force
+
+log = structlog.get_logger(__name__)
+
+NOTHING: Final[frozenset[str]] = frozenset()
+
+
+class SipDirectory:
+    """`start` before the first call, `refresh` after a change, `stop` at the end."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._compiled: dict[ResourceId, tuple[int, CompiledRoutes]] = {}
+        self._broken: dict[ResourceId, tuple[int, str]] = {}
+        self._enabled: Mapping[ResourceId, frozenset[str]] = {}
+        self._watch = Watch("sip.directory", self.refresh)
+        self._turn = asyncio.Lock()  # what was read earlier is never taken over later
+
+    def choose(self, resource: ResourceId, number: E164) -> Choice | None:
+        """Return where the resource's own routes send a number; None: no route of its own is for it, and the
+        operator's carriers decide. Quick, raises nothing."""
+        found = self._compiled.get(resource)
+        return None if found is None else found[1].choose(number, self._enabled.get(resource, NOTHING))
+
+    def trouble(self) -> Sequence[str]:
+        """Return what is wrong, a sentence each: routes that were right once and cannot be used now."""
+        return [
+            f"The SIP routes of {to_text(owner)} cannot be used: {why}"
+            for owner, (_, why) in self._broken.items()
+        ]
+
+    async def start(self) -> None:
+        """Read everything, and keep looking for changes. Raises Unavailable when the store is away."""
+        await self.refresh()
+        self._watch.start()
+
+    async def stop(self) -> None:
+        """Stop looking for changes."""
+        await self._watch.stop()
+
+    async def refresh(self) -> None:
+        """Take over what the database has. Raises Unavailable."""
+        async with self._turn:
+            in_force = await self._store.read(find_in_force)
+            self._enabled = in_force.enabled
+            for owner, version in in_force.versions.items():
+                known = self._broken.get(owner) or self._compiled.get(owner)
+                if known is None or known[0] != version:
+                    await self._take_over(owner)
+
+    async def _take_over(self, owner: ResourceId) -> None:
+        stored = await self._store.read(find(owner))
+        try:
+            compiled = await asyncio.to_thread(CompiledRoutes, stored.configuration)
+        except Unprocessable as error:  # it passed once: with another release of RE2. The last one stays
+            self._broken[owner] = (stored.version, error.message)
+            log.error("sip.routes_not_usable", resource=to_text(owner), error=error.message)
+        else:
+            self._broken.pop(owner, None)
+            self._compiled[owner] = (stored.version, compiled)
