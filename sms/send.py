@@ -11,6 +11,7 @@ from sms.outgoing import Encode, encoded
 from sms.ports import MessageLimits
 from sms.reservation import Reservation
 from sms.settings import SmsSettings
+from sms.shares import Shares
 from sms.store.accept import Accepted, AcceptMessages, NewMessage
 from sms.text import BARE, Alphabet, Concat, Envelope, InvalidHeader
 from telephony.kernel import ids
@@ -130,6 +131,7 @@ class SendSms:
         self._encoder = encoder
         self._schedules = schedules
         self._reserve = reserve
+        self._shares = Shares(store=store, clock=clock, node=node, settings=settings, backlog=backlog)
         self._limits = limits
 
     async def __call__(
@@ -181,6 +183,7 @@ class SendSms:
                 limit="sms.max_backlog",
                 retry_after=BACKLOG_RETRY_SECONDS,
             )
+        await self._shares.check(owned.carrier, sender, BACKLOG_RETRY_SECONDS)
         admission = None
         if self._limits is not None:
             to = [recipient.to for recipient in valid]
@@ -258,6 +261,7 @@ class SendSms:
             for message, answer in zip(fresh, accepted, strict=True)
             if not answer.refused and not answer.repeated and message.not_before is None
         ]
+        self._shares.add(owned.carrier, sender, len(ready))
         if room is not None:
             room.fulfil(ready)
         else:

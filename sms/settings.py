@@ -23,6 +23,9 @@ class SmsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     blamed; and while a carrier answers nothing else, none is."""
     max_backlog: Annotated[int, Meta(ge=1)] = 500_000
     """Messages of one node that may wait for the carriers; beyond, requests get 429."""
+    sender_backlog_percent: Annotated[int, Meta(ge=1, le=100)] = 50
+    """How much of that the messages of one sender to one carrier may be; beyond, its requests get 429. 100:
+    all of it."""
     max_in_memory: Annotated[int, Meta(ge=100)] = 20_000
     """Messages waiting in memory; the rest waits in the store only."""
     body_days: Annotated[int, Meta(ge=0)] = 30

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from sqlalchemy import Connection
 
 from carriers.simulated.blocks import SimulatedBlocks
 from tandem.config.tree import SIMULATED, Configuration
@@ -73,42 +74,50 @@ async def ensure_first_resource(
     if found is None:
         authorities = authorities_of(configuration)
         only_simulated = all(carrier.simulated for carrier in configuration.carriers.values())
-        created = await store.write(
-            CreateResource(FIRST_RESOURCE, authorities, master, clock.now(), demonstration=only_simulated)
+        create = CreateResource(
+            FIRST_RESOURCE, authorities, master, clock.now(), demonstration=only_simulated
         )
+        buys = SIMULATED in configuration.carriers
+        if buys:
+            await take_in(store, SimulatedBlocks(SIMULATED))
+        made = await store.write(MakeFirst(create, buys, configuration.numbers))
         await directory.refresh()
-        found = directory.by_id(created.id)
+        found = directory.by_id(made)
         assert found is not None
-    if SIMULATED in configuration.carriers:
-        await _ensure_first_number(ResourceId(found.id), store, configuration.numbers, clock)
     return found
 
 
-async def _ensure_first_number(
-    resource: ResourceId, store: Store, settings: NumberSettings, clock: Clock
-) -> None:
-    """Stock the inventory and buy the first number, unless that was done: also when a start before this one
-    made the resource and ended in the middle.
+@dataclass(frozen=True, slots=True)
+class MakeFirst:
+    """Job: make the first resource and let it buy its number; returns its id.
 
-    The number's row tells: it is in the inventory from the stocking on, and once somebody bought it, it is
-    never plainly free again without a quarantine that an operator set or waited for.
+    One transaction, because the next start makes neither once there is a resource: a start that ends in the
+    middle leaves both or none.
     """
 
+    create: CreateResource
+    buys: bool
+    settings: NumberSettings
 
-async def _buy_first_number(
-    resource: ResourceId, store: Store, settings: NumberSettings, clock: Clock
-) -> None:
-    """Buy the first number as anybody buys one: by a reservation."""
-    stock = await store.read(FindStock(FIRST_NUMBER))
-    assert stock is not None
-    lot = stock.lot
-    reservation = new_id(clock.now())
-    pick = Pick(lot.country, lot.type, lot.assignment, lot.capabilities)
-    reserved = await store.write(ChangeReservation(resource, reservation, {FIRST_NUMBER: pick}, settings))
-    if reserved.failed:
-        log.warning("first_start.number_is_taken", number=FIRST_NUMBER)
-        return
-    await store.write(Purchase(resource, HoldKind.RESERVATION, reservation, True, settings))
+    def __call__(self, tx: Connection) -> ResourceId:
+        """See `telephony.kernel.store.jobs.Job`."""
+        made = ResourceId(self.create(tx).id)
+        if self.buys:
+            self._buy(tx, made)
+        return made
+
+    def _buy(self, tx: Connection, resource: ResourceId) -> None:
+        """Buy the first number as anybody buys one: by a reservation."""
+        stock = FindStock(FIRST_NUMBER)(tx)
+        assert stock is not None
+        lot = stock.lot
+        reservation = new_id(self.create.now)
+        pick = Pick(lot.country, lot.type, lot.assignment, lot.capabilities)
+        reserved = ChangeReservation(resource, reservation, {FIRST_NUMBER: pick}, self.settings)(tx)
+        if reserved.failed:
+            log.warning("first_start.number_is_taken", number=FIRST_NUMBER)
+            return
+        Purchase(resource, HoldKind.RESERVATION, reservation, True, self.settings)(tx)
 
 
 async def write_keepsakes(keepsakes: Keepsakes, first: Resource, store: Store, clock: Clock) -> None:

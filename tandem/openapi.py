@@ -144,7 +144,7 @@ def _operation(route: Route, schemas: Mapping[str, Document]) -> Document:
 def _responses(route: Route, schemas: Mapping[str, Document]) -> Document:
     good: Document = {"description": HTTPStatus(route.reply_status).phrase}
     if route.reply is not None:
-        good["content"] = {JSON: {"schema": schemas[repr(route.reply)]}}
+        good["content"] = {route.reply_type: {"schema": schemas[repr(route.reply)]}}
     found: Document = {str(route.reply_status): good}
     return found | {str(status): ERROR for status in sorted(errors_of(route))} | {"default": ERROR}
 

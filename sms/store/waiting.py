@@ -105,3 +105,26 @@ class Backlog:
             table.kind == KIND,
         )
         return int(tx.execute(query).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class SenderBacklogs:
+    """A query: how many accepted messages of a node wait for a carrier, by sender."""
+
+    node: NodeId
+    carrier: str
+
+    def __call__(self, tx: Connection) -> dict[str, int]:
+        """Return the counts."""
+        table = interactions.c
+        query = (
+            select(table.own, func.count())
+            .where(
+                table.node == self.node,
+                table.state == MessageState.ACCEPTED.value,
+                table.carrier == self.carrier,
+                table.kind == KIND,
+            )
+            .group_by(table.own)
+        )
+        return {own: int(count) for own, count in tx.execute(query)}

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
-from tandem.cli.show import ID_WIDTH, clock_time
+from tandem.cli.show import ID_WIDTH, clock_time, plain, print_table
 from telephony.kernel.http.route import Role
 
 app = typer.Typer(no_args_is_help=True, help="Keys of administration and their roles.")
@@ -43,8 +42,8 @@ def list_(data: Data = None) -> None:
         table.add_column(column, overflow="fold")
     for one in found:
         revoked = clock_time(one["revoked"]) if "revoked" in one else ""
-        table.add_row(one["id"], one["name"], one["role"], clock_time(one["created"]), revoked)
-    Console().print(table)
+        table.add_row(one["id"], plain(one["name"]), one["role"], clock_time(one["created"]), revoked)
+    print_table(table)
 
 
 @app.command("revoke")

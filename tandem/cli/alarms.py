@@ -4,12 +4,11 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
-from tandem.cli.show import ID_WIDTH, clock_time
+from tandem.cli.show import ID_WIDTH, clock_time, plain, print_table
 
 NODE = "00000000-0000-0000-0000-000000000000"
 """The node itself, as a resource: alarms are its events."""
@@ -41,8 +40,8 @@ def alarms(
         cleared = clock_time(one["clearedAt"]) if "clearedAt" in one else ""
         style = "dim" if cleared else STYLES.get(one["severity"], "white")
         raised = clock_time(one["raisedAt"])
-        table.add_row(raised, cleared, one["severity"], one["node"], one["text"], style=style)
-    Console().print(table)
+        table.add_row(raised, cleared, one["severity"], plain(one["node"]), plain(one["text"]), style=style)
+    print_table(table)
 
 
 @app.command("subscribe")
@@ -71,8 +70,8 @@ def subscriptions(data: Data = None) -> None:
     for column in ("name", "endpoint", "state"):
         table.add_column(column, overflow="fold")
     for one in found:
-        table.add_row(one["id"], one["name"], one["endpointBaseUrl"], one["state"])
-    Console().print(table)
+        table.add_row(one["id"], plain(one["name"]), plain(one["endpointBaseUrl"]), one["state"])
+    print_table(table)
 
 
 @app.command("unsubscribe")

@@ -5,12 +5,11 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
-from tandem.cli.show import clock_time
+from tandem.cli.show import clock_time, plain, print_table
 
 
 def audit(
@@ -47,10 +46,10 @@ def audit(
         return
     table = Table(box=None, pad_edge=False)
     for column in ("at", "who", "role", "from", "operation", "target", "status"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     for record in found:
-        table.add_row(*_row(record))
-    Console().print(table)
+        table.add_row(*map(plain, _row(record)))
+    print_table(table)
 
 
 def _row(record: dict[str, Any]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, fail, folder, told
-from tandem.cli.show import clock_time, message_table, print_message
+from tandem.cli.show import clock_time, message_table, print_message, print_table
 from tandem.cli.wishes import wishes
 from telephony.kernel.clock import to_iso
 
@@ -21,6 +21,24 @@ API_VERSION: Final = "2021-03-07"
 
 FOLLOW_SECONDS: Final = 0.5
 """How often `--follow` looks."""
+
+LINK_COLUMNS: Final = (
+    "name",
+    "carrier",
+    "state",
+    "bound_since",
+    "bind",
+    "tls",
+    "sent",
+    "answered",
+    "outstanding",
+    "throttled",
+    "lost",
+    "delivered",
+    "reconnects",
+    "last_error",
+)
+"""What is told of a link: what is long comes last."""
 
 _pause = time.sleep
 
@@ -130,14 +148,14 @@ def messages(
         client = Client.of(folder(data))
         path = f"/admin/resources/{client.resource()}/messages?{query}"
         if not follow:
-            console.print(message_table(client.admin("GET", path)["value"]))
+            print_table(message_table(client.admin("GET", path)["value"]), console)
             return
         seen: dict[str, int] = {}
         while True:
             found = client.admin("GET", path)["value"]
             fresh = [one for one in reversed(found) if seen.get(one["messageId"]) != one["version"]]
             if fresh:
-                console.print(message_table(fresh, header=not seen))
+                print_table(message_table(fresh, header=not seen), console)
             seen = {one["messageId"]: one["version"] for one in found}
             _pause(FOLLOW_SECONDS)
 
@@ -171,14 +189,19 @@ def links(data: Data = None) -> None:
     with told():
         found = Client.of(folder(data)).admin("GET", "/admin/links")["value"]
     table = Table(box=None, pad_edge=False)
-    names = list(found[0]) if found else ["name", "carrier", "state"]
-    for name in names:
-        table.add_column(name)
+    for name in LINK_COLUMNS:
+        table.add_column(name.replace("_", " "))
     for link in found:
-        since = link["bound_since"]
-        link["bound_since"] = "" if since is None else clock_time(to_iso(since))
-        table.add_row(*(str(link[name]) for name in names))
-    Console().print(table)
+        table.add_row(*(_link_cell(name, link[name]) for name in LINK_COLUMNS))
+    print_table(table)
+
+
+def _link_cell(name: str, value: Any) -> str:  # noqa: ANN401 - JSON
+    if name == "bound_since":
+        return "" if value is None else clock_time(to_iso(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def find(client: Client, resource: str, message_id: str) -> dict[str, Any]:

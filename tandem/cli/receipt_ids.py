@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
+from tandem.cli.show import print_table
 
 COLUMNS: Final = ("carrier", "link", "setting", "form", "pairs", "parked", "unmatched", "examples")
 
@@ -20,7 +20,7 @@ def receipt_ids(data: Data = None) -> None:
         table.add_column(name)
     for scope in found:
         table.add_row(*(_cell(name, scope[name]) for name in COLUMNS))
-    Console().print(table)
+    print_table(table)
 
 
 def _cell(name: str, value: Any) -> str:  # noqa: ANN401 - JSON

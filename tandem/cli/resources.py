@@ -3,12 +3,11 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, fail, folder, told
-from tandem.cli.show import ID_WIDTH
+from tandem.cli.show import ID_WIDTH, plain, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Resources: tenants with keys and authorities of their own.")
 
@@ -47,8 +46,8 @@ def list_(data: Data = None) -> None:
     for column in ("name", "authorities", "state"):
         table.add_column(column, overflow="fold")
     for one in found:
-        table.add_row(one["id"], one["name"], ", ".join(one["authorities"]), _state(one))
-    Console().print(table)
+        table.add_row(one["id"], plain(one["name"]), ", ".join(one["authorities"]), _state(one))
+    print_table(table)
 
 
 @app.command("show")

@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
+from tandem.cli.show import print_table
 
 app = typer.Typer(no_args_is_help=True, help="Accounts of applications and carriers that bind to us.")
 
@@ -67,7 +67,7 @@ def list_(data: Data = None) -> None:
         table.add_column(column)
     for one in found:
         table.add_row(*_row(one))
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("show")
@@ -80,7 +80,7 @@ def show(system_id: SystemId, data: Data = None) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in _details(one):
         table.add_row(name, value)
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("remove")

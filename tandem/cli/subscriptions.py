@@ -4,12 +4,11 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
-from tandem.cli.show import clock_time
+from tandem.cli.show import clock_time, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Webhook subscriptions.")
 
@@ -44,7 +43,7 @@ def list_(data: Data = None) -> None:
         table.add_column(column)
     for one in found:
         table.add_row(*_row(one))
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("remove")
@@ -76,7 +75,7 @@ def dead_letters(
         table.add_column(column)
     for one in found:
         table.add_row(*_dead_row(one))
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("redrive")

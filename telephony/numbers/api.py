@@ -108,9 +108,7 @@ class _Owned:
 
     async def update(self, request: Request[PhoneNumberCapabilitiesRequest]) -> Reply:
         number, body = request.path["phoneNumber"], request.body
-        done = await self._numbers.update(
-            request.resource, number, body.calling, body.sms, actor_of(request)
-        )
+        done = await self._numbers.update(request.resource, number, body.calling, body.sms, actor_of(request))
         return begun(request, done, {"capabilitiesUpdateId": to_text(done.id)})
 
     async def release(self, request: Request[None]) -> Reply:

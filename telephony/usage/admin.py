@@ -14,7 +14,7 @@ from telephony.usage.amounts import amount_of
 from telephony.usage.book import Book
 from telephony.usage.counters import CALLS, MESSAGES, SPENT, day_of, used
 from telephony.usage.limit_store import ChangeLimits
-from telephony.usage.report import Line, Report, as_csv, days_of, groups_of
+from telephony.usage.report import CSV, Line, Report, as_csv, days_of, groups_of
 from telephony.usage.settings import LimitsPatch, LimitsView
 
 LIMITS: Final = "/admin/resources/{resource}/limits"
@@ -171,6 +171,8 @@ def routes(limits: LimitVerbs, store: Store, clock: Clock) -> list[Route]:
             Auth.ADMIN,
             query=asked,
             summary="The same as a CSV file",
+            reply=str,
+            reply_type=CSV,
         ),
     ]
 
@@ -195,7 +197,7 @@ class _Handlers:
     async def export(self, request: Request[None]) -> Reply:
         by, lines = await self._report(request)
         headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}
-        return Reply(200, as_csv(lines, by), headers, "text/csv; charset=utf-8")
+        return Reply(200, as_csv(lines, by), headers, f"{CSV}; charset=utf-8")
 
     async def _report(self, request: Request[Any]) -> tuple[tuple[str, ...], list[Line]]:
         asked = request.query

@@ -27,6 +27,9 @@ MIN_BLOCK: Final = 10
 AREA: Final = 8
 """Characters by which the countries that share a code are told from each other: +44 7781 is Guernsey's."""
 
+AREA_OF_ONE: Final = 5
+"""The same for +1, whose area codes belong to one country each."""
+
 
 class Kind(StrEnum):
     """What matters of a number's kind."""
@@ -99,7 +102,7 @@ def _destination(number: str) -> Destination:
 def country_of(number: str) -> str:
     """Return the country for counting: quick, and right about whole areas rather than single numbers."""
     code, country = _code(number[:4])
-    return country or _shared(code, number[:AREA], number)
+    return country or _shared(code, number)
 
 
 @lru_cache(maxsize=1000)
@@ -116,22 +119,25 @@ def _code(head: str) -> tuple[str, str]:
 
 
 _areas: Final[dict[str, str]] = {}
+_vague: Final[dict[str, str]] = {}
+"""Areas of numbers that no plan has: another number of the area may tell its country."""
 
 
-def _shared(code: str, area: str, number: str) -> str:
-    found = _areas.get(area)
+def _shared(code: str, number: str) -> str:
+    area = number[: AREA_OF_ONE if code == "1" else AREA]
+    found = _areas.get(area) or _vague.get(number[:AREA])
     if found is None:
         import phonenumbers
 
         try:
-            found = phonenumbers.region_code_for_number(phonenumbers.parse(number))
+            region = phonenumbers.region_code_for_number(phonenumbers.parse(number))
         except phonenumbers.NumberParseException:
-            found = None
-        if not found:  # the code's main country; another number of the area may tell it better
-            return phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code)][0]
-        if len(_areas) >= MAX_REMEMBERED:
-            _areas.clear()
-        _areas[area] = found
+            region = None
+        found = region or phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code)][0]  # the code's main country
+        known, key = (_areas, area) if region else (_vague, number[:AREA])
+        if len(known) >= MAX_REMEMBERED:
+            known.clear()
+        known[key] = found
     return found
 
 

@@ -14,6 +14,8 @@ from telephony.kernel.ids import ResourceId, to_text
 from telephony.usage.amounts import amount_of
 from telephony.usage.tables import usage_daily
 
+CSV: Final = "text/csv"
+
 GROUPS: Final = ("day", "resource", "carrier", "kind", "direction", "country")
 """What usage can be listed by."""
 

@@ -14,6 +14,7 @@ from telephony.kernel.http.route import Auth, Query, Reply, Request, Role, Route
 from telephony.usage.amounts import CURRENCY, amount_of
 from telephony.usage.csv_rates import COLUMNS, Rejected, checked, day_text
 from telephony.usage.rating import FOREVER, Kind, Rate
+from telephony.usage.report import CSV
 from telephony.usage.sheet_verbs import SheetVerbs
 from telephony.usage.tables import MAX_NAME
 
@@ -201,7 +202,9 @@ def routes(verbs: SheetVerbs) -> list[Route]:
         route(
             "find", "GET", ITEM + ":find", api.find, "The rate of a number now", reply=RateView, query=asked
         ),
-        route("export", "GET", ITEM + ":export", api.export, "A sheet as a CSV file"),
+        route(
+            "export", "GET", ITEM + ":export", api.export, "A sheet as a CSV file", reply=str, reply_type=CSV
+        ),
         route(
             "use",
             "POST",
@@ -299,7 +302,7 @@ class _Sheets:
         name = _name(request)
         body = await self._verbs.export(name)
         headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return Reply(200, body, headers, "text/csv; charset=utf-8")
+        return Reply(200, body, headers, f"{CSV}; charset=utf-8")
 
     async def use(self, request: Request[UseSheetRequest]) -> Reply:
         body = request.body

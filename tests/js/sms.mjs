@@ -18,12 +18,29 @@ async function report(messageId, version) {
   return { status: answer.status, body: JSON.parse(answer.bodyAsText) };
 }
 
+// As docs/how-to/beyond-texts.md shows it.
+function tandem(asked) {
+  return {
+    name: "tandem",
+    sendRequest(request, next) {
+      request.body = JSON.stringify({ ...JSON.parse(request.body), tandem: asked });
+      return next(request);
+    },
+  };
+}
+
+function sendBeyond(request, asked) {
+  const additionalPolicies = [{ policy: tandem(asked), position: "perCall" }];
+  return new SmsClient(connectionString, { retryOptions: { maxRetries: 0 }, additionalPolicies }).send(request);
+}
+
 const verbs = {
   send: (request, options) => client.send(request, options),
   add: (from, to) => client.optOuts.add(from, to),
   remove: (from, to) => client.optOuts.remove(from, to),
   check: (from, to) => client.optOuts.check(from, to),
   report,
+  sendBeyond,
 };
 
 const results = [];

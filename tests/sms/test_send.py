@@ -11,10 +11,12 @@ from sms.states import MessageState
 from sms.store.queries import Search
 from sms.store.waiting import Waiting
 from telephony.kernel.clock import SECOND
+from telephony.kernel.e164 import E164
 from telephony.kernel.errors import InvalidRequest, LimitReached, Unauthorized
 from telephony.kernel.http.repeatability import Pair
 from telephony.kernel.ids import ResourceId, new_id
 from telephony.kernel.store import Store
+from telephony.numbers.store import AcquireNumber, OwnedNumber
 from tests.support.sms import CARRIER, NUMBER, PEER, FakeLink, Plane, plane, settled
 
 pytestmark = pytest.mark.wire
@@ -144,6 +146,31 @@ async def test_too_long_a_backlog_refuses_more(sqlite_store: Store) -> None:
     assert refused.value.limit == "sms.max_backlog"
     assert refused.value.retry_after
     assert await _count(on) == 2
+    await dispatcher.stop()
+
+
+async def test_one_sender_does_not_use_up_what_may_wait(store: Store) -> None:
+    on = await plane(store, settings=SmsSettings(max_backlog=6, sender_backlog_percent=50))
+    another = "+14255550177"
+    await on.store.write(AcquireNumber(OwnedNumber(on.resource, E164(another), CARRIER), on.clock.now()))
+    dispatcher = await on.dispatching()
+    send = on.sender(dispatcher)
+
+    async def once(sender: str, count: int = 1) -> None:
+        await send(on.resource, sender, [Recipient(PEER)] * count, "Hello", Options(), "request")
+
+    await once(NUMBER, 2)
+    await once(NUMBER)
+    for _ in range(2):
+        with pytest.raises(LimitReached) as refused:
+            await once(NUMBER)
+        assert refused.value.limit == "sms.sender_backlog_percent"
+        assert refused.value.retry_after
+    await once(another, 2)  # there is room for others
+    await once(another)
+    with pytest.raises(LimitReached) as full:
+        await once(another)
+    assert full.value.limit == "sms.max_backlog"
     await dispatcher.stop()
 
 

@@ -85,6 +85,22 @@ def test_a_message_is_sent_delivered_and_reported(running: Node, package: str) -
     assert unknown["result"]["body"]["title"] == "Not Found"
 
 
+@pytest.mark.parametrize("package", [BETA, RELEASED])
+def test_a_policy_puts_what_acs_does_not_have_into_the_request(running: Node, package: str) -> None:
+    asked = {"messageClass": 0, "validitySeconds": 600, "priority": 3}
+    sent, refused = calls(
+        running,
+        ["sendBeyond", message(running, DELIVERED, text="Now!"), asked],
+        ["sendBeyond", message(running, DELIVERED), {"priority": 4}],
+        package=package,
+    )
+    (first,) = sent["result"]
+    view = running.wait_for_state(first["messageId"], "delivered")
+    assert {name: view["message"]["tandem"][name] for name in asked} == asked
+    assert refused["error"]["status"] == 400
+    assert "tandem" in refused["error"]["message"]
+
+
 def test_opt_outs_are_added_checked_removed_and_respected(running: Node) -> None:
     number = running.number
     added, checked, refused, removed, again, sent = calls(

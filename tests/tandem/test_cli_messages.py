@@ -230,7 +230,22 @@ def test_following_goes_on_with_what_changes_until_it_is_ended(
 
 
 def test_links_are_listed(node: Node) -> None:
-    assert "simulated-1" in tandem(node, "links")
+    said = tandem(node, "links")
+    assert "simulated-1" in said
+    assert "last error" in said
+
+
+def test_nothing_is_cut_where_lines_are_short(node: Node) -> None:
+    identifier = sent_id(tandem(node, "sms", "send", DELIVERED, "-m", "narrow", "--wait", "20"))
+    for arguments in (["messages", "--peer", DELIVERED], ["message", identifier], ["links"], ["receipt-ids"]):
+        done = CliRunner().invoke(
+            assembled([arguments[0]]),
+            [*arguments, "--data", str(node.data)],
+            env={"COLUMNS": "60", "TERM": "dumb"},
+        )
+        assert "…" not in done.output, arguments
+        if arguments[0].startswith("message"):
+            assert identifier in done.output
 
 
 # --- webhooks ---

@@ -151,6 +151,7 @@ async def test_memory_and_queues_do_not_grow_with_the_messages(tmp_path: Path, p
             "log.level=warning",
             "http.rate=1000000",
             "simulated.journal=",
+            f"simulated.max_pending={MESSAGES + 1}",  # a carrier that forgets receipts is another test
             f"sms.max_backlog={MOST_WAITING}",
             f"sms.max_in_memory={MOST_IN_MEMORY}",
             f'outbound.allow=["127.0.0.1:{hook.port}"]',
@@ -169,6 +170,7 @@ async def test_memory_and_queues_do_not_grow_with_the_messages(tmp_path: Path, p
                     sending.result()
                 await asyncio.to_thread(samples.look)
                 assert time.monotonic() - begun < PATIENCE_SECONDS, (samples.memory[-1], flood.answers)
+                assert not running.carrier_counts()["dropped"], "the carrier forgot receipts"
             seconds = time.monotonic() - begun
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while not flood.wanted <= told:

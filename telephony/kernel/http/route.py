@@ -136,6 +136,8 @@ class Route:
     """The type of the answer's body for the OpenAPI document; None: an answer without one."""
     reply_status: int = 200
     """The status of an answer that is no error; 204 when there is no body."""
+    reply_type: str = JSON
+    """The media type of that body; of any other than JSON `reply` is str."""
     query: tuple[Query, ...] = ()
     """The query parameters it knows, for the OpenAPI document."""
     scopes: tuple[str, ...] = ()

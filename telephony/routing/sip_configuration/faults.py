@@ -11,6 +11,9 @@ from telephony.kernel.http.errors import Explained, InnerError
 CODE: Final = "UnprocessableConfiguration"
 OUTER: Final = "One or more request inputs are not valid."
 
+SHOWN_CHARACTERS: Final = 60
+"""Of a name that may be anything, in an error."""
+
 
 class Unprocessable(Explained):
     """The configuration that a request would make cannot be."""

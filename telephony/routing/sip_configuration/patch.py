@@ -4,21 +4,18 @@ Names of trunks and domains are compared without their case; the spelling that w
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from telephony.kernel.http.merge_patch import Json, merge_patch
 from telephony.routing.sip_configuration.configuration import Domain, Route, SipConfiguration, Trunk
-from telephony.routing.sip_configuration.faults import Fault, wrong
+from telephony.routing.sip_configuration.faults import SHOWN_CHARACTERS, Fault, wrong
 from telephony.routing.sip_configuration.names import domain_of, folded
 from telephony.routing.sip_configuration.wire import RouteSetting, SipConfigurationUpdate
 
 T = TypeVar("T", Domain, Trunk)
-
-SHOWN_CHARACTERS: Final = 60
-"""Of a name that may be anything, in an error."""
 
 
 def patched(kept: SipConfiguration, patch: SipConfigurationUpdate) -> SipConfiguration:

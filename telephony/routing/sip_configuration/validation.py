@@ -19,13 +19,10 @@ from telephony.routing.sip_configuration.configuration import (
     Route,
     SipConfiguration,
 )
-from telephony.routing.sip_configuration.faults import Fault, wrong
+from telephony.routing.sip_configuration.faults import SHOWN_CHARACTERS, Fault, wrong
 from telephony.routing.sip_configuration.names import folded, is_fqdn
 
 MAX_PORT: Final = 65_535
-
-SHOWN_CHARACTERS: Final = 60
-"""Of a name that may be anything, in an error."""
 
 
 def check(configuration: SipConfiguration, *, patterns: bool = True) -> None:

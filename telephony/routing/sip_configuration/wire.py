@@ -15,6 +15,7 @@ from telephony.routing.sip_configuration.configuration import (
     SipConfiguration,
     Trunk,
 )
+from telephony.routing.sip_configuration.faults import SHOWN_CHARACTERS
 from telephony.routing.sip_configuration.ports import Inactive, Overall, Ping, Tls, TrunkHealth
 
 EXTENDED: Final = ("2022-10-01-preview", "2023-01-01-preview", "2023-04-01-preview", "2024-11-15-preview")
@@ -137,7 +138,7 @@ def unknown_in(patch: SipConfigurationUpdate) -> str:
             continue
         for field in ("enabled", "step_out_of_signaling", "privacy_header", "ip_address_version"):
             if getattr(trunk, field) is not UNSET:
-                return f"trunks.{name[:60]}.{_camel(field)}"
+                return f"trunks.{name[:SHOWN_CHARACTERS]}.{_camel(field)}"
     for place, route in enumerate(patch.routes or ()) if patch.routes is not UNSET else ():
         if route.caller_id_override is not None:
             return f"routes[{place}].callerIdOverride"

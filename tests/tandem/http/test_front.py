@@ -334,28 +334,29 @@ SMUGGLED = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    "raw",
+    "fields",
     [
-        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: %d\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0, %d\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: +%d\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x%d\r\n\r\n0\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x%d\r\n\r\n0\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, x%d\r\n\r\n0\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked%d\r\n\r\n0\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nX: y\nContent-Length: %d\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nX: y\rContent-Length: %d\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\x0b\r\n\r\n",
-        b"POST /health HTTP/1.1\r\nHost: x\r\nHost: y%d\r\n\r\n",
+        b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n",
+        b"Content-Length: 0, %d\r\n\r\n",
+        b"Content-Length: +%d\r\n\r\n",
+        b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x%d\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: x%d\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked, x%d\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding : chunked%d\r\n\r\n0\r\n\r\n",
+        b"Content-Length: %d\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"X: y\nContent-Length: %d\r\n\r\n",
+        b"X: y\rContent-Length: %d\r\n\r\n",
+        b"Content-Length: %d\x0b\r\n\r\n",
+        b"Host: y%d\r\n\r\n",
     ],
 )
 async def test_a_request_that_two_readers_may_read_in_two_ways_ends_its_connection(
-    home: House, connect: Connect, raw: bytes
+    home: House, connect: Connect, fields: bytes
 ) -> None:
     client = await connect(home)
-    refused = await client.ask(raw % len(SMUGGLED) + SMUGGLED)
+    head = b"POST /health HTTP/1.1\r\nHost: x\r\n"
+    refused = await client.ask(head + fields % len(SMUGGLED) + SMUGGLED)
     assert refused.status == 400
     assert await client.ended()  # what stood behind it was nobody's request
 

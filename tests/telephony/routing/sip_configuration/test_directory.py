@@ -1,6 +1,5 @@
 """The routes in memory follow the database."""
 
-
 import msgspec
 import pytest
 
