@@ -162,12 +162,15 @@ def _message(client: Patient, resource: str, identifier: str) -> Mapping[str, An
 def _show(console: Console, data: Path, keepsakes: Keepsakes) -> None:
     authority = (data / "ca.pem").absolute()
     number = keepsakes.number.read_text().strip() if keepsakes.number.exists() else "+1…"
+    connection = keepsakes.connection_string.read_text().strip()
+    if not console.is_terminal:  # it would stand in the log of systemd or Docker
+        connection = connection.partition("accesskey=")[0] + "accesskey=…"
     console.print(
         f"""
 [bold]Tandem is ready.[/] Ctrl-C stops it.
 
   connection string  {keepsakes.connection_string}
-                     {keepsakes.connection_string.read_text().strip()}
+                     {connection}
   number             {keepsakes.number}: {number}
   local authority    {data / "ca.pem"}
 

@@ -1,5 +1,6 @@
 """Fixtures every folder may use, the rule that each module declares its category, and the table of times."""
 
+import gc
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -103,6 +104,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         listed = "\n".join(f"  {name}: {found}" for name, found in sorted(wrong.items()))
         names = ", ".join(sorted(CATEGORIES))
         raise pytest.UsageError(f"Each test module declares one category (pytestmark) of {names}:\n{listed}")
+
+
+def pytest_collection_finish() -> None:
+    """Keep thousands of collected tests, which stay for the whole run, out of every garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -38,12 +38,25 @@ def _state(tx: Connection, resource: ResourceId, identifier: InteractionId) -> M
     return MessageState(row.state)
 
 
+_REFUSED: Final = {
+    MessageEvent.CANCEL: "taken back: only one of which nothing was sent is",
+    MessageEvent.REQUEUE: "sent again: only one that failed, expired, was not reported or was taken back is",
+}
+
+
+def _follow(state: MessageState, event: MessageEvent) -> MessageState:
+    """Return the state that follows. Raises Conflict, in words for people, when none does."""
+    if not OUTBOUND.allows(state, event):
+        raise Conflict(f"The message is {state.value} and cannot be {_REFUSED[event]}.", target="messageId")
+    return OUTBOUND.fire(state, event)
+
+
 @dataclass(frozen=True, slots=True)
 class CancelMessage:
     """Take a message back that nothing was sent of.
 
-    Returns the finisher and the message's carrier. Raises NotFound; IllegalTransition, a Conflict, when the
-    message is being sent or is over.
+    Returns the finisher and the message's carrier. Raises NotFound; Conflict when the message is being sent
+    or is over.
     """
 
     finisher: Finisher
@@ -56,7 +69,7 @@ class CancelMessage:
         """See `telephony.kernel.store.jobs.Job`."""
         self.finisher.deliveries.clear()  # it may run twice
         state = _state(tx, self.resource, self.id)
-        OUTBOUND.fire(state, MessageEvent.CANCEL)
+        _follow(state, MessageEvent.CANCEL)
         key = (self.resource, self.id)
         self.finisher.apply(tx, [Change(key, MessageEvent.CANCEL, self.now, self.source, _CANCELLED)])
         carrier = tx.execute(select(interactions.c.carrier).where(*_where(*key))).scalar_one()
@@ -69,9 +82,8 @@ class RequeueMessage:
 
     Returns its carrier and the message as its dispatcher wants it; None for one whose time has not come: it
     waits for that again. What the carrier said of the parts sent before stays in the timeline; receipts for
-    them belong to nothing any more. Raises NotFound;
-    IllegalTransition when it is not over or was delivered; Conflict when its text is gone or the recipient
-    has opted out.
+    them belong to nothing any more. Raises NotFound; Conflict when it is not over or was delivered, its text
+    is gone or the recipient has opted out.
     """
 
     node: NodeId
@@ -88,7 +100,7 @@ class RequeueMessage:
         """See `telephony.kernel.store.jobs.Job`."""
         optouts.lock_to_rely(tx)
         before = _state(tx, self.resource, self.id)
-        after = OUTBOUND.fire(before, MessageEvent.REQUEUE)
+        after = _follow(before, MessageEvent.REQUEUE)
         table = interactions.c
         where = _where(self.resource, self.id)
         row = tx.execute(select(table.own, table.peer, table.carrier, table.detail).where(*where)).one()

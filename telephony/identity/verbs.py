@@ -64,7 +64,7 @@ class IdentityVerbs:
 
     Users are named by their raw ids. One that there is not, or that is another resource's, is NotFound. Each
     verb raises Unavailable when the store is away, and LimitReached beyond the ceilings of the settings. `by`
-    is who asks for a change, which then leaves a record; a token that is issued is counted and logged instead.
+    is who asks for a change, which then leaves a record; a token that is issued is only counted and logged.
     """
 
     def __init__(

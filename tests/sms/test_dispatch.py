@@ -132,6 +132,7 @@ async def test_no_more_than_a_window_is_claimed_ahead(on: Plane) -> None:
 # --- what carriers answer ---
 
 
+@pytest.mark.promise("R19")
 async def test_a_refused_message_fails_with_the_carriers_reason(on: Plane) -> None:
     link = FakeLink()
     dispatcher = await on.dispatching(link)
@@ -146,6 +147,7 @@ async def test_a_refused_message_fails_with_the_carriers_reason(on: Plane) -> No
 
 
 @pytest.mark.parametrize("status", [THROTTLED, FULL])
+@pytest.mark.promise("R19")
 async def test_a_throttled_link_rests_and_the_message_goes_again_unmarked(on: Plane, status: int) -> None:
     link = FakeLink()
     dispatcher = await on.dispatching(link)
@@ -162,6 +164,7 @@ async def test_a_throttled_link_rests_and_the_message_goes_again_unmarked(on: Pl
     assert await on.kinds(message) == ["message.accepted", "part.throttled", "part.submitted"]
 
 
+@pytest.mark.promise("R19")
 async def test_being_throttled_never_fails_a_message(on: Plane) -> None:
     link = FakeLink()
     dispatcher = await on.dispatching(link)
@@ -174,6 +177,7 @@ async def test_being_throttled_never_fails_a_message(on: Plane) -> None:
         assert len(link.sent) == count
 
 
+@pytest.mark.promise("R19")
 async def test_what_one_link_may_not_send_goes_over_the_next(on: Plane) -> None:
     one, two = FakeLink("one", 2), FakeLink("two", 1)
     dispatcher = await on.dispatching(one, two)
@@ -261,6 +265,7 @@ async def test_the_parts_of_a_long_text_are_answered_in_any_order(both: Plane) -
 # --- what goes wrong ---
 
 
+@pytest.mark.promise("R19")
 async def test_a_lost_answer_is_asked_for_again_and_marked(on: Plane) -> None:
     link = FakeLink()
     dispatcher = await on.dispatching(link)
@@ -291,6 +296,7 @@ async def test_what_is_never_answered_fails_in_the_end(on: Plane) -> None:
     assert (await on.view(message)).timeline[-1].data == {"reason": "no answer within 10 s (3 times)"}
 
 
+@pytest.mark.promise("R19")
 async def test_what_a_lost_link_had_on_the_wire_goes_over_the_next_in_order_and_marked(on: Plane) -> None:
     one, two = FakeLink("one", 8), FakeLink("two", 8)
     two.bound = False
@@ -418,6 +424,7 @@ async def test_outcomes_are_written_when_the_store_is_back(
 # --- validity ---
 
 
+@pytest.mark.promise("R19")
 async def test_what_expired_before_a_link_had_room_is_not_sent(on: Plane) -> None:
     link = FakeLink(window=1)
     dispatcher = await on.dispatching(link)
@@ -555,6 +562,7 @@ async def test_an_answer_inside_the_submission_is_no_harm(on: Plane) -> None:
     await settled(lambda: dispatcher.backlog == 0)
 
 
+@pytest.mark.promise("R19")
 async def test_a_refusal_to_be_retried_goes_to_another_link(store: Store) -> None:
     on = await plane(store)
     one, two = FakeLink("one", window=20), FakeLink("two", window=5)

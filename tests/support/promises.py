@@ -31,6 +31,8 @@ PROMISES: Final = {
     "part: 100 % matched, 0 wrong in 100,000; what is in doubt waits.",
     "R18": "kill -9 of any process during a load: everything accepted is sent or reported failed, 0 "
     "lost, duplicates at most those unanswered at the kill, and marked.",
+    "R19": "A lost answer, throttling (0x58, 0x14), a lost link: retried on named refusals only, over the "
+    "next link, while the message is valid.",
     "R20": "Every character of GSM 03.38 and its extension, surrogate pairs uncut, 160/153/70/67: round "
     "trip 100 %.",
     "R21": "A rate of N a second by link and 1 a second by sender holds within 2 % over 60 seconds.",

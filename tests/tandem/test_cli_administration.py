@@ -95,6 +95,21 @@ async def test_keys_of_administration_are_made_listed_and_revoked(home: Inside) 
     assert [json.loads(line)["status"] for line in records.splitlines()] == [404, 204, 201]
 
 
+async def test_what_others_wrote_is_shown_as_it_is(home: Inside) -> None:
+    for name in ("[/x]", "[red]night", "a\x1b]0;b"):
+        made = await home.administer(
+            "POST", "/admin/keys", json.dumps({"name": name, "role": "billing"}).encode()
+        )
+        assert made.status in (201, 400)
+    assert (await home.administer("DELETE", "/admin/numbers/%5B%2Fx%5D")).status == 404
+    listed = await said(home, "admin-key", "list")
+    assert "[/x]" in listed
+    assert "[red]night" in listed
+    recorded = await said(home, "audit", "--top", "4")
+    assert "/admin/numbers/[/x]" in recorded
+    assert "\x1b" not in listed + recorded
+
+
 async def test_somebody_is_told_of_alarms(home: Inside, endpoint: Receiver) -> None:
     made = await said(home, "alarms", "subscribe", endpoint.url)
     assert value(made, "secret").startswith("whsec_")

@@ -7,11 +7,12 @@ import pytest
 from tandem.config.load import load
 from tandem.first_start import FIRST_NUMBER, ensure_first_resource
 from telephony.kernel.clock import SystemClock
+from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
 from telephony.numbers.reservations import ChangeReservation
-from telephony.numbers.stock import FindStock
+from telephony.numbers.settings import NumberSettings
 from telephony.numbers.store import ListNumbers
-from telephony.numbers.trade import Purchase
+from telephony.numbers.trade import Purchase, ReleaseNumber
 from telephony.resources.directory import Directory
 from telephony.resources.seal import MasterKeys
 
@@ -46,7 +47,8 @@ async def test_the_next_start_buys_the_number_that_a_broken_one_did_not(
 
 async def test_a_number_that_was_released_is_not_bought_again(store: Store, tmp_path: Path) -> None:
     (resource,) = (await first_start(store, tmp_path)).resources
-    stock = await store.read(FindStock(FIRST_NUMBER))
+    at_once = NumberSettings(quarantine_days=0)
+    await store.write(ReleaseNumber(ResourceId(resource.id), FIRST_NUMBER, at_once))
     again = await first_start(store, tmp_path)
     assert [one.id for one in again.resources] == [resource.id]
-    assert await store.read(FindStock(FIRST_NUMBER)) == stock
+    assert await store.read(ListNumbers(ResourceId(resource.id))) == []

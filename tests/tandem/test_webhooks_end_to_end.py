@@ -2,19 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from azure.communication.phonenumbers import PhoneNumberCapabilities, PhoneNumbersClient
+from azure.communication.sms import SmsClient
 
 from telephony.events.signing import verify
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.secret import Secret
+from tests.support.azure_numbers import QUICK
 from tests.support.node import Node, node
 from tests.support.receiver import Received, Receiver
 from tests.tandem.test_node import command
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 
+TEXTS = PhoneNumberCapabilities(calling="none", sms="inbound+outbound")
 ANSWERING, UNDELIVERABLE = "+12065550107", "+12065550101"
 
 Place = tuple[Node, dict[str, Receiver]]
@@ -69,6 +74,43 @@ async def test_a_report_and_an_inbound_message_reach_a_subscriber(place: Place, 
     assert reports[ANSWERING]["tag"] == "asked"
     assert reports[UNDELIVERABLE]["deliveryStatus"] == "Failed"
     assert "UNDELIV" in reports[UNDELIVERABLE]["deliveryStatusDetails"]
+
+
+def _buy_and_send(running: Node) -> str:
+    client = PhoneNumbersClient.from_connection_string(
+        running.connection_string, connection_verify=str(running.ca)
+    )
+    found = client.begin_search_available_phone_numbers(
+        "US", "geographic", "application", TEXTS, area_code="212", **QUICK
+    ).result()
+    client.begin_purchase_phone_numbers(found.search_id, **QUICK).result()
+    (number,) = found.phone_numbers
+    sms = SmsClient.from_connection_string(running.connection_string, connection_verify=str(running.ca))
+    (sent,) = sms.send(from_=number, to=ANSWERING, message="Who is it?", enable_delivery_report=True)
+    assert sent.successful
+    return str(number)
+
+
+async def test_a_number_that_was_just_bought_gets_its_report_and_its_answer(place: Place) -> None:
+    running, receivers = place
+    receiver = receivers["eventgrid"]
+    await asyncio.to_thread(command, running, "subscription", "add", receiver.url, "--name", "bought")
+    number = await asyncio.to_thread(_buy_and_send, running)
+    async with asyncio.timeout(30):
+        while len(found := _about(receiver, number)) < 2:
+            await asyncio.sleep(0.01)
+    assert found["SMSDeliveryReportReceived"]["deliveryStatus"] == "Delivered"
+    assert found["SMSReceived"]["message"] == "echo: Who is it?"
+
+
+def _about(receiver: Receiver, number: str) -> dict[str, Any]:
+    """Return what was told of a number, by the kind of event."""
+    told = [each.json[0] for each in receiver.notifications]
+    return {
+        one["eventType"].rpartition(".")[2]: one["data"]
+        for one in told
+        if number in (one["data"].get("from"), one["data"].get("to"))
+    }
 
 
 async def test_a_private_endpoint_is_refused_unless_it_is_allowed(place: Place) -> None:

@@ -1,10 +1,14 @@
 """What a start shows when the gateway goes away in the middle of it."""
 
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from tandem.welcome import LOOK_SECONDS, SECONDS, Patient
+from tandem.first_start import Keepsakes
+from tandem.welcome import LOOK_SECONDS, SECONDS, Patient, _show
 from telephony.kernel.errors import RemoteError, RemoteUnavailable
 from tests.support.clock import ManualClock
 
@@ -65,3 +69,13 @@ def test_what_is_refused_is_not_asked_again() -> None:
     with pytest.raises(RemoteError):
         patient(gateway, ManualClock()).resource()
     assert len(gateway.asked) == 1
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_access_key_is_shown_to_people_and_not_to_a_log(tmp_path: Path, terminal: bool) -> None:
+    keepsakes = Keepsakes(tmp_path)
+    keepsakes.connection_string.write_text("endpoint=https://127.0.0.1:8443/;accesskey=c2VjcmV0\n")
+    said = StringIO()
+    _show(Console(file=said, force_terminal=terminal, color_system=None, width=200), tmp_path, keepsakes)
+    assert "endpoint=https://127.0.0.1:8443/" in said.getvalue()
+    assert ("c2VjcmV0" in said.getvalue()) is terminal

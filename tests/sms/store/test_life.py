@@ -112,7 +112,7 @@ async def test_what_was_taken_back_can_be_sent_after_all(store: Store) -> None:
 async def test_what_is_not_over_is_not_sent_again(store: Store) -> None:
     on = await plane(store)
     (message,) = await on.accept()
-    with pytest.raises(Conflict, match="requeue cannot happen in accepted"):
+    with pytest.raises(Conflict, match="message is accepted and cannot be sent again"):
         await life(on).requeue(on.resource, message.id)
 
 
