@@ -14,7 +14,14 @@ from sms.smpp.constants import CommandStatus, EsmClass, Tag
 from sms.smpp.pdu import SubmitSm
 from sms.text import Concat, decode
 from telephony.kernel.clock import HOUR
-from telephony.kernel.errors import InvalidRequest, LimitReached, TandemError, Unauthorized, Unavailable
+from telephony.kernel.errors import (
+    InvalidRequest,
+    LimitForbids,
+    LimitReached,
+    TandemError,
+    Unauthorized,
+    Unavailable,
+)
 from telephony.kernel.ids import InteractionId, ResourceId, new_id
 from tests.support.clock import START
 from tests.support.esmes import submit
@@ -138,3 +145,20 @@ def test_any_submit_sm_is_a_submission_or_refused(pdu: SubmitSm) -> None:
         event(f"refused with {error.command_status}")
     else:
         assert found.body
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (
+            LimitReached("fast", limit="messages_per_second", retry_after=1.0),
+            CommandStatus.ESME_RTHROTTLED,
+        ),
+        (LimitReached("full", limit="sms.max_backlog", retry_after=1.0), CommandStatus.ESME_RMSGQFUL),
+        (LimitForbids("there", limit="countries"), CommandStatus.ESME_RINVDSTADR),
+        (LimitForbids("dear", limit="price_per_message"), CommandStatus.ESME_RINVDSTADR),
+        (LimitForbids("spent", limit="daily_budget"), CommandStatus.ESME_RSUBMITFAIL),
+    ],
+)
+def test_a_limit_has_the_status_that_clients_act_on(error: TandemError, status: int) -> None:
+    assert status_of(error) == status
