@@ -43,6 +43,7 @@ from tandem.health import Health, watch_loop
 from tandem.http import Application, Server, ServerLimits, Settings, serve, serve_plain
 from tandem.migrations import migrate
 from tandem.numbers import number_plane
+from tandem.one_core import OneCore
 from tandem.planes_identity import IdentityPlane
 from tandem.routing import RoutingPlane
 from tandem.seat import Seat, patiently, take_seat
@@ -119,7 +120,10 @@ class Gateway:
 
 def run(configuration: Configuration) -> None:
     """Run until SIGTERM or SIGINT."""
-    uvloop.run(_run(configuration))
+    core = OneCore()
+    if configuration.one_core:
+        core.begin()
+    uvloop.run(_run(configuration, core))
 
 
 def _spare_the_collector() -> None:
@@ -129,7 +133,7 @@ def _spare_the_collector() -> None:
     gc.set_threshold(GARBAGE, 20, 20)
 
 
-async def _run(configuration: Configuration) -> None:
+async def _run(configuration: Configuration, core: OneCore) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
@@ -147,8 +151,10 @@ async def _run(configuration: Configuration) -> None:
         async with gateway(configuration, lost=end):
             serving = True
             _spare_the_collector()
+            keeping = asyncio.create_task(core.keep(), name="one-core")
             ready()
             await stop.wait()
+            keeping.cancel()
             log.info("gateway.stopping")
     except asyncio.CancelledError:
         log.info("gateway.stopped_before_it_was_ready")
