@@ -71,6 +71,5 @@ def test_threads_follow_the_process() -> None:
         capture_output=True,
         text=True,
         check=False,
-        env=dict(os.environ),
     )
     assert done.stdout == "as it should be\n", done.stderr
