@@ -31,9 +31,12 @@ from tests.support.routes import (
 pytestmark = pytest.mark.wire
 
 SMS = "/sms?api-version=2021-03-07"
+SIP = "/sip?api-version=2023-03-01"
 RECIPIENT = "+12065550100"
 ACCOUNT = "theirs"
 """The other resource's SMPP account."""
+SBC = "theirs.example"
+"""The other resource's SIP trunk."""
 
 
 @pytest.fixture
@@ -81,6 +84,7 @@ class Things:
             "token": token,
             "id": user,
             "systemId": ACCOUNT,
+            "fqdn": SBC,
         }
         self.absent = {
             "messageId": wire_id(InteractionId(new_id(now)), "outbound"),
@@ -88,6 +92,7 @@ class Things:
             "token": "t" * len(token),
             "id": raw_id(home.one.id, UserId(new_id(now))),
             "systemId": "nobodys",
+            "fqdn": "nobodys.example",
         }
 
     def ids(self, route: Route, resource: str) -> Ids:
@@ -98,6 +103,9 @@ class Things:
             "admin.resources.rotate_key": {"keyType": "primary"},
             "admin.privacy.delete": {"phoneNumber": "+14255550177"},
             "admin.smpp_accounts.create": {"systemId": "mine"},
+            "admin.resource_routes.put": {"set": {}, "version": 0},
+            "admin.resource_routes.check": {"set": {}},
+            "admin.limits.change": {"messagesPerSecond": 1},
             "events.subscriptions.create": {"name": "mine", "url": "http://127.0.0.1:1/"},
             "events.dead_letters.redrive": {"subscription": self.absent["subscription"]},
         }
@@ -119,6 +127,10 @@ async def things(home: Inside, receiver: Receiver) -> Things:
     assert made.status == 201, made
     account = await home.administer("POST", f"{path}/smppAccounts", b'{"systemId": "%s"}' % ACCOUNT.encode())
     assert account.status == 201, account
+    trunks = json.dumps({"trunks": {SBC: {"sipSignalingPort": 5061}}}).encode()
+    signed = home.signed("PATCH", SIP, trunks, tenant=home.other)
+    trunk = await home.ask("PATCH", SIP, trunks, {**signed, "Content-Type": "application/merge-patch+json"})
+    assert trunk.status == 200, trunk
     (handshake,) = receiver.received
     token = handshake.json[0]["data"]["validationUrl"].rpartition("/")[2]
     return Things(
