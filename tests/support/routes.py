@@ -39,8 +39,8 @@ NOBODYS = frozenset({"countryCode"})
 
 MADE_BY_ASKING = frozenset({"numbers.change_reservation", "admin.sip_trunks.enable"})
 """Operations whose client chooses the id: under another resource it is another thing, and is made.
-tests/tandem/test_gateway_numbers.py shows that the first one's stays as it is; a SIP trunk's name is enabled for
-one resource only (tests/telephony/routing/sip_configuration/test_verbs.py)."""
+tests/tandem/test_gateway_numbers.py shows that the first one's stays as it is; a SIP trunk's name is enabled
+for one resource only (tests/telephony/routing/sip_configuration/test_verbs.py)."""
 
 
 def routes_with_ids(routes: Iterable[Route]) -> list[Route]:
