@@ -96,7 +96,7 @@ class OneCore:
             own = (self._own - own_before) * tick / passed
             others[self.core] = max(0.0, others[self.core] - own)
         if others and (better := choose(self.core, others)) != self.core:
-            log.info("gateway.moved", core=better)
+            log.debug("gateway.moved", core=better)
             self._go(better)
 
     def _look(self) -> None:
