@@ -33,6 +33,10 @@ from telephony.kernel.store import Store
 from telephony.kernel.store.leases import RegisterNode
 from telephony.numbers.directory import NumberDirectory
 from telephony.numbers.store import AcquireNumber, OwnedNumber
+from telephony.routing.formats import USUAL
+from telephony.routing.router import Router, Tables
+from telephony.routing.rules import BY_NUMBER, Kind, Route, RouteSet
+from telephony.routing.table import compile_table
 
 CARRIER = "bench"
 NUMBER = E164("+12065550199")
@@ -98,6 +102,14 @@ class Nobody:
         return ()
 
 
+def _by_number() -> Router:
+    """Return a router with the routes of a first start."""
+    router = Router()
+    rules = RouteSet(routes=(Route(id="by-the-number", kind=Kind.SMS, target=BY_NUMBER),))
+    router.tables = Tables(compile_table(rules, {CARRIER: USUAL}), 1)
+    return router
+
+
 async def measure(url: str, messages: int, batch: int, window: int, profile: bool) -> None:
     clock = SystemClock()
     store = Store(url)
@@ -126,6 +138,7 @@ async def measure(url: str, messages: int, batch: int, window: int, profile: boo
         clock=clock,
         node=node,
         numbers=NumberDirectory(store, clock),
+        ways=_by_number(),
         settings=settings,
         offer=service.offer,
         reserve=service.reserve,

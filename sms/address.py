@@ -6,8 +6,10 @@ from functools import lru_cache
 from typing import Final
 
 from carriers.model.addressing import AddressForm, Addressing
+from carriers.model.carrier import Carrier
 from sms.smpp.constants import Ton
 from telephony.kernel.e164 import parse_e164
+from telephony.routing.formats import NumberFormats, written
 
 NATIONAL_OR_SHORT: Final = 8
 """Digits of the longest short code: what is longer and of no type is taken for an international one."""
@@ -25,8 +27,10 @@ class Address:
 class Addresses:
     """Numbers as one carrier wants them written. Remembers what it was asked."""
 
-    def __init__(self, forms: Addressing) -> None:
+    def __init__(self, forms: Addressing, formats: NumberFormats | None = None) -> None:
+        """`forms` say the types of addresses, `formats` the digits: the same that routes are explained by."""
         self._forms = forms
+        self._formats = formats or Carrier(addressing=forms).number_formats()
         self.source: Final[Callable[[str], Address]] = lru_cache(maxsize=10_000)(self._source)
         """Return the address of a sender: a number in E.164, a short code or a name."""
         self.destination: Final[Callable[[str], Address]] = lru_cache(maxsize=10_000)(self._destination)
@@ -34,17 +38,18 @@ class Addresses:
 
     def _source(self, number: str) -> Address:
         if number.startswith("+"):
-            return _written(number, self._forms.e164)
+            return _address(written(number, self._formats.sender), self._forms.e164)
         if number.isascii() and number.isdigit():
-            return _written(number, self._forms.short_code)
-        return _written(number, self._forms.alphanumeric)
+            return _address(number, self._forms.short_code)
+        return _address(number, self._forms.alphanumeric)
 
     def _destination(self, number: str) -> Address:
-        return _written(number, self._forms.destination) if number.startswith("+") else self._source(number)
+        if not number.startswith("+"):
+            return self._source(number)
+        return _address(written(number, self._formats.destination), self._forms.destination)
 
 
-def _written(number: str, form: AddressForm) -> Address:
-    digits = number[1:] if number.startswith("+") and not form.plus else number
+def _address(digits: str, form: AddressForm) -> Address:
     return Address(digits, form.ton, form.npi)
 
 

@@ -21,6 +21,10 @@ class BacklogCollector(Collector):
         """Show a carrier from now on, in place of the one that had its name."""
         self._carriers[carrier] = counts
 
+    def forget(self, carrier: str) -> None:
+        """Show a carrier no more."""
+        self._carriers.pop(carrier, None)
+
     def collect(self) -> Iterable[Metric]:
         """See prometheus_client."""
         labels = ("carrier",)

@@ -12,12 +12,11 @@ from typing import Any, Final
 import structlog
 
 from carriers.model.carrier import Carrier
-from carriers.model.smpp import SmppLink
 from sms.address import Addresses
+from sms.bank import Bank
 from sms.message import Outbound
 from sms.outcomes import Outcomes
 from sms.outgoing import Encode, Outgoing, Unit, encoded, submit_sm
-from sms.pace import Pace
 from sms.pending import Pending
 from sms.ports import SubmitLink
 from sms.rates import Rates
@@ -51,9 +50,6 @@ TEMPORARY: Final = frozenset({CommandStatus.ESME_RSYSERR, CommandStatus.ESME_RX_
 RATE_TURN_SECONDS: Final = 0.005
 """The least pause for a rate: several messages in a turn, well within `rates.SLACK_SECONDS`."""
 
-USUAL_LINK: Final = SmppLink(host="-", system_id="-")
-"""The policies of a link that no configuration knows."""
-
 RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
 """Pauses after a temporary refusal or a lost answer; the last repeats."""
 
@@ -86,18 +82,21 @@ class Dispatcher:
         `wants` is how the carrier and its links want things.
         """
         self.carrier = carrier
-        self._wants = wants if wants is not None else Carrier()
-        self._rates = Rates.of(self._wants.smpp, self._wants.sender_per_second, self._wants.sender_rates)
-        self._addresses = Addresses(self._wants.addressing)
+        wants = wants if wants is not None else Carrier()
+        self._rates = Rates.of(
+            wants.smpp, wants.sender_per_second, wants.sender_rates, wants.limits.texts_per_second
+        )
+        self._addresses = Addresses(wants.addressing, wants.number_formats())
+        self._bank = Bank(wants.smpp, self._rates)
         self._store, self._clock, self._node, self._settings = store, clock, node, settings
         self._retry_on = retry_on
-        self._links: list[SubmitLink] = []
-        self._paces: dict[str, Pace] = {}
         self._pending = Pending(settings.max_in_memory)
         self._spilled = Spilled()
         self._outgoing = Outgoing(encode, self._rates)
         self._suspicion = Suspicion(settings.poison_after)
         self._claiming = 0
+        self._reservations = 0
+        self._unreserved = asyncio.Event()
         self._held: set[InteractionId] = set()  # in memory; leaves when its end is written
         self._settled: set[InteractionId] | None = None  # what left memory while the store is read
         self._stored = 0  # waits in the store and is not in memory
@@ -138,9 +137,13 @@ class Dispatcher:
 
         Raises Unavailable when the store is away.
         """
-        self._links = list(links)
-        self._paces = {link.name: Pace(self._policy(link).throttle_seconds) for link in links}
+        self._bank.serve(links, self._bank.policies)
         await self.adopt()
+
+    def take_links(self, links: Sequence[SubmitLink], wants: Carrier) -> None:
+        """Serve other links from now on. One that is left out may still answer what it was sent."""
+        self._bank.serve(links, wants.smpp)
+        self.pump_soon()
 
     async def adopt(self) -> None:
         """Take over what the store gives this node to send and memory does not know: after a take-over.
@@ -190,6 +193,9 @@ class Dispatcher:
             async with asyncio.timeout(seconds):
                 while self._tasks:
                     await asyncio.wait(self._tasks)
+                while self._reservations:
+                    self._unreserved.clear()
+                    await self._unreserved.wait()
                 await self._outcomes.flush()
                 await self._release()
         except (TimeoutError, Unavailable):
@@ -212,18 +218,22 @@ class Dispatcher:
         """
         if self._stopping or self._overflow or self._spilled or self._pending or self._rates.by_sender:
             return None
-        window = sum(link.room + link.outstanding for link in self._links if link.bound)
+        window = self._bank.window
         if self._outgoing.ready + self._claiming + len(ids) > window:
             return None
         if len(self._held) + len(ids) > self._settings.max_in_memory:
             return None
         self._claiming += len(ids)
+        self._reservations += 1
         self._held.update(ids)
         return Reservation(ids, self._settle)
 
     def _settle(self, reservation: Reservation, messages: Sequence[Outbound] | None) -> None:
         """Send what was accepted and claimed; forget what was not."""
         self._claiming -= len(reservation.ids)
+        self._reservations -= 1
+        if not self._reservations:
+            self._unreserved.set()
         accepted = {message.id for message in messages or ()}
         for identifier in reservation.ids:
             if identifier not in accepted:
@@ -234,6 +244,15 @@ class Dispatcher:
         for message in messages:
             self._make_ready(message)
         self.pump_soon()
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether messages are being accepted that it reserved room for, or that were claimed unheard of."""
+        return bool(self._reservations) or self._astray
+
+    def doubt(self) -> None:
+        """Learn that messages may be claimed that memory does not know: `find_astray` looks for them."""
+        self._astray = True
 
     async def find_astray(self) -> None:
         """Take up messages that were claimed by a write whose answer was lost. Raises Unavailable."""
@@ -321,16 +340,7 @@ class Dispatcher:
         if not outgoing.ready and not self._suspicion.busy:
             return
         wall = self._clock.now()
-        rooms = [
-            (
-                min(
-                    self._paces[link.name].room(link.room, link.outstanding, now),
-                    self._rates.room(link.name, now),
-                ),
-                link,
-            )
-            for link in self._links
-        ]
+        rooms = self._bank.rooms(now)
         if self._suspicion.busy:
             self._suspicion.send(rooms, self._submit, now)
         while outgoing.ready:
@@ -368,7 +378,7 @@ class Dispatcher:
         message = unit.message
         pdu = submit_sm(unit, self._addresses)
         if message.extras is not None:
-            now, policy = self._clock.now(), self._policy(link)
+            now, policy = self._clock.now(), self._bank.policy(link)
             early = too_early(message, policy, now)
             if early:  # the link's settings were others when it was accepted
                 self._outgoing.try_later(unit, self._clock.monotonic() + early / SECOND)
@@ -397,7 +407,7 @@ class Dispatcher:
             self._pending.relieve(self._outgoing.take_relieved())
         if not self._pending.takeable or len(self._held) - len(self._pending) >= self._settings.max_in_memory:
             return
-        window = sum(link.room + link.outstanding for link in self._links if link.bound)
+        window = self._bank.window
         ahead = self._outgoing.ready + self._claiming
         if ahead * 2 > window or window == 0:
             return  # a window ahead of the wire is enough, and half of one is worth a write
@@ -475,7 +485,7 @@ class Dispatcher:
 
     def submit_answered(self, link: SubmitLink, unit: Unit, status: int, remote_id: str) -> None:
         """Take a submit_sm_resp."""
-        message, pace = unit.message, self._paces[link.name]
+        message, pace = unit.message, self._bank.pace(link)
         message.on_wire -= 1
         self._suspicion.answers += 1
         if self._suspicion.busy:
@@ -507,7 +517,7 @@ class Dispatcher:
         message.on_wire -= 1
         message.doubt = True
         unit.again = reason
-        policy = self._policy(link).on_lost_response
+        policy = self._bank.policy(link).on_lost_response
         if policy == "fail":
             self._outcomes.end(
                 message, MessageEvent.REFUSE, f"link:{link.name}", f"{reason}; the carrier may have it"
@@ -549,9 +559,7 @@ class Dispatcher:
         if (trial := self._suspicion.next_trial) is not None and trial > now:
             times.append(trial)
         if self._outgoing.ready:
-            times += [pace.until for pace in self._paces.values() if pace.until > now]
-            waits = [self._rates.link_wait(link.name, now) for link in self._links]
-            times += [now + max(wait, RATE_TURN_SECONDS) for wait in waits if wait > 0.0]
+            times += self._bank.turns(now, RATE_TURN_SECONDS)
         if not times or (self._wake is not None and self._wake_at <= min(times)):
             return
         if self._wake is not None:
@@ -562,9 +570,6 @@ class Dispatcher:
     def _woken(self) -> None:
         self._wake = None
         self.pump()
-
-    def _policy(self, link: SubmitLink) -> SmppLink:
-        return self._wants.smpp.get(link.name, USUAL_LINK)
 
     def _pump_later(self) -> None:
         if not self._stopping:

@@ -64,6 +64,16 @@ class SmsDetail(Struct, frozen=True, omit_defaults=True):
     priority: int = 0
     """0 to 3: the greater leaves first."""
     extras: Extras | None = None
+    cost: int = 0
+    """What its carrier takes for it, in 10⁻⁶ units: known when it moves to another."""
+    cost_currency: str = ""
+    """Empty: nobody knows."""
+    tried: tuple[str, ...] = ()
+    """Carriers that it was moved away from."""
+    doubt: str = ""
+    """Why one of them may have it all the same; empty: none has."""
+    uncounted: bool = False
+    """Whether nobody is charged for it: an automatic answer."""
 
     def valid_seconds(self, most: int) -> int:
         """Return how long it may wait to be sent; `most` is the operator's setting."""
@@ -96,11 +106,17 @@ class Outbound:
     priority: int = 0
     """0 to 3: the greater leaves first (SMPP 3.4 §5.2.14)."""
     extras: Extras | None = None
+    tried: tuple[str, ...] = ()
+    """Carriers that it was moved away from."""
+    again: str = ""
+    """Why one of them may have it all the same; empty: none has."""
+    leaving: str = ""
+    """Why its carrier is given up: no more of its parts are sent there."""
 
     @property
     def untouched(self) -> bool:
         """Whether the carrier certainly has nothing of it."""
-        return not (self.done or self.on_wire or self.doubt or self.over)
+        return not (self.done or self.on_wire or self.doubt or self.over or self.leaving)
 
     def reference(self) -> int:
         """Return the concatenation reference: the same after a restart, so that resent parts still join."""
@@ -127,10 +143,12 @@ def outbound_of(
         body if detail.alphabet == Alphabet.BINARY.value else body.decode(),
         expires,
         detail.report_seconds,
-        doubt=doubt,
+        doubt=doubt or bool(detail.doubt),
         concat=detail.concat,
         priority=detail.priority,
         extras=detail.extras,
+        tried=detail.tried,
+        again=detail.doubt,
     )
 
 

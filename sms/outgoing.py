@@ -6,7 +6,7 @@ a text's parts arrive in order, and nobody overtakes an older message by its bei
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -190,7 +190,24 @@ class Outgoing:
 
     def expired(self, now: int) -> list[Outbound]:
         """Return the messages here whose validity ran out (microseconds UTC)."""
-        return [message for message in self.messages() if message.expires <= now and not message.over]
+        return [
+            message
+            for message in self.messages()
+            if message.expires <= now and not message.over and not message.leaving
+        ]
+
+    def withdraw(self, fits: Callable[[Outbound], bool]) -> list[Unit]:
+        """Take out and return the parts of messages that fit; what waits for its sender's turn stays."""
+        waiting = {unit.message for unit in self._turns.items()} | {
+            unit.message for unit in self._turn.values()
+        }
+        units = [unit for _, unit in self._ready] + [unit for _, _, unit in self._later]
+        going = {unit.message for unit in units if unit.message not in waiting and fits(unit.message)}
+        self._ready = [pair for pair in self._ready if pair[1].message not in going]
+        self._later = [entry for entry in self._later if entry[2].message not in going]
+        heapq.heapify(self._ready)
+        heapq.heapify(self._later)
+        return [unit for unit in units if unit.message in going]
 
     def messages(self) -> Iterator[Outbound]:
         """Return the messages that have parts here, each once."""

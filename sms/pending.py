@@ -151,6 +151,14 @@ class Pending:
             del self._aside[sender]
         return taken
 
+    def take_all(self) -> list[Outbound]:
+        """Return everything, the urgent ones first: it may go elsewhere."""
+        taken = self._lanes.take(len(self._lanes))
+        for sender in tuple(self._aside):
+            while self.aside(sender):
+                taken += self._take_aside(sender)
+        return taken
+
     def relieve(self, senders: Iterable[str]) -> None:
         """Learn that messages of these senders were sent: there may be room for the next."""
         self._relieved.update(sender for sender in senders if sender in self._aside)

@@ -8,6 +8,7 @@ from telephony.kernel.errors import LimitForbids
 from telephony.kernel.ids import ResourceId
 from telephony.usage.counters import Most
 from telephony.usage.limiter import Admission
+from telephony.usage.record import Charge
 
 
 class MessageLimits(Protocol):
@@ -22,12 +23,31 @@ class MessageLimits(Protocol):
         """
         ...
 
+    def anew(
+        self, resource: ResourceId, carrier: str, sender: str, recipient: str, segments: int
+    ) -> Admission:
+        """Return what becomes of a message that was accepted before, by another carrier.
+
+        Its rate is not counted again. Raises LimitForbids.
+        """
+        ...
+
     def give_back(self, admission: Admission) -> None:
         """Uncount messages that were not accepted after all."""
         ...
 
     def reached(self, resource: ResourceId, counter: Most, amount: int) -> LimitForbids:
         """Return the error for a counter that the accepting job could not add to."""
+        ...
+
+
+class InboundCharges(Protocol):
+    """What inbound texts come to. `telephony.usage.inward.InboundRates` is one."""
+
+    def received(
+        self, resource: ResourceId, carrier: str, own: str, peer: str, segments: int, at: int
+    ) -> Charge:
+        """Return what one comes to; it may be nothing. Asked on the store's thread."""
         ...
 
 

@@ -78,49 +78,59 @@ class Rates:
         links: Mapping[str, float | None],
         sender: float | None = None,
         senders: Mapping[str, float] | None = None,
+        every: float | None = None,
     ) -> None:
-        """Take messages a second: by link, for each sender, and for single senders; None is no limit."""
+        """Take messages a second: by link, for each sender, for single senders, and over all links (`every`);
+        None is no limit."""
         self._links = {name: Bucket(rate) for name, rate in links.items() if rate is not None}
+        self._every = None if every is None else Bucket(every)
         self._sender = sender
         self._named = dict(senders or {})
         self._senders: dict[str, Bucket] = {}
-        self.limited: Final = bool(self._links or self._named or sender is not None)
+        self.limited: Final = bool(self._links or self._named or sender is not None or every is not None)
         """Whether there is any limit: nothing need be asked otherwise."""
         self.by_sender: Final = bool(self._named or sender is not None)
         """Whether senders have limits."""
 
     @classmethod
-    def of(cls, links: Mapping[str, SmppLink], sender: float | None, senders: Mapping[str, float]) -> "Rates":
+    def of(
+        cls,
+        links: Mapping[str, SmppLink],
+        sender: float | None,
+        senders: Mapping[str, float],
+        every: float | None = None,
+    ) -> "Rates":
         """Return the rates that a carrier's configuration says."""
-        return cls({name: link.per_second for name, link in links.items()}, sender, senders)
+        return cls({name: link.per_second for name, link in links.items()}, sender, senders, every)
 
     def allow(self, link: str, sender: str, now: float) -> float:
         """Return 0 and count the message when it may go now; else after how many seconds to ask again."""
         by_link = self._links.get(link)
         by_sender = self._bucket(sender, now)
-        wait = max(by_link.wait(now) if by_link else 0.0, by_sender.wait(now) if by_sender else 0.0)
+        wait = max(self.link_wait(link, now), by_sender.wait(now) if by_sender else 0.0)
         if wait == 0.0:
-            if by_link:
-                by_link.take(now)
-            if by_sender:
-                by_sender.take(now)
+            for bucket in (by_link, by_sender, self._every):
+                if bucket:
+                    bucket.take(now)
         return wait
 
     def give_back(self, link: str, sender: str) -> None:
         """Uncount a message that `allow` counted and that did not go: the link was full after all."""
-        for bucket in (self._links.get(link), self._senders.get(sender)):
+        for bucket in (self._links.get(link), self._senders.get(sender), self._every):
             if bucket:
                 bucket.give_back()
 
     def room(self, link: str, now: float) -> int:
-        """Return how many messages a link's own rate lets go at once now."""
+        """Return how many messages a link's own rate, and that of all, let go at once now."""
         bucket = self._links.get(link)
-        return bucket.room(now) if bucket else UNLIMITED
+        room = bucket.room(now) if bucket else UNLIMITED
+        return room if self._every is None else min(room, self._every.room(now))
 
     def link_wait(self, link: str, now: float) -> float:
-        """Return after how many seconds a link's own rate lets the next one go."""
+        """Return after how many seconds a link's own rate, and that of all, let the next one go."""
         bucket = self._links.get(link)
-        return bucket.wait(now) if bucket else 0.0
+        wait = bucket.wait(now) if bucket else 0.0
+        return wait if self._every is None else max(wait, self._every.wait(now))
 
     def ahead(self, sender: str) -> int:
         """Return how many of a sender's messages are worth having ready: as many as go in a second."""

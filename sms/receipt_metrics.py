@@ -33,6 +33,10 @@ class ReceiptCollector(Collector):
         totals = self._scopes[carrier, link] = ScopeTotals(form)
         return totals
 
+    def forget(self, carrier: str) -> None:
+        """Show the scopes of a carrier no more."""
+        self._scopes = {key: totals for key, totals in self._scopes.items() if key[0] != carrier}
+
     def collect(self) -> Iterable[Metric]:
         """See prometheus_client."""
         labels = ("carrier", "link")

@@ -3,31 +3,32 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from carriers.model.carrier import Carrier
 from carriers.model.retry import retry_codes
-from sms.backlog_metrics import COLLECTOR as BACKLOG
 from sms.compliance.store import Compliance
 from sms.dispatch import Dispatcher
 from sms.esme.outbox import Outbox
 from sms.inlet import Inlet
+from sms.inward.metrics import TEXTS
+from sms.inward.placing import Inward
 from sms.life import MessageLife
 from sms.message import Outbound
-from sms.outgoing import Encode, Unit, encoded, encoder_for
+from sms.outgoing import Encode, encoded, encoder_for
 from sms.receipt_learning import ReceiptIdStatus
 from sms.reservation import Reservation
 from sms.settings import SmsSettings
 from sms.smpp.link import Link
-from sms.smpp.pdu import DeliverSm
 from sms.store.finish import Finisher
 from sms.store.held import SLICE as HELD_SLICE
 from sms.store.held import ReleaseHeld
 from sms.store.inbound import SweepParts
 from sms.store.inbound_parts import SLICE as PARTS_SLICE
 from sms.store.sweep import SLICE, MatchEarly, SweepDue
+from sms.traffic import CarrierTraffic, same_but_links
 from telephony.events.store import Delivery, Matching
 from telephony.kernel.clock import DAY, Clock
 from telephony.kernel.errors import Unavailable
@@ -42,39 +43,6 @@ SWEEP_SECONDS: Final = 1.0
 LOOK_AGAIN_SECONDS: Final = 30.0
 """How often the store is asked for messages that memory knows nothing of: whose request went away between
 their commit and their hand-over."""
-
-STOP_SECONDS: Final = 5.0
-"""How long answers that are still to come are waited for when the node stops."""
-
-
-class _CarrierTraffic:
-    """One carrier: its dispatcher, its inlet, its links. Implements `sms.smpp.link.LinkHandler`."""
-
-    def __init__(self, dispatcher: Dispatcher, inlet: Inlet) -> None:
-        self.dispatcher = dispatcher
-        self.inlet = inlet
-        self.links: list[Link] = []
-
-    def link_bound(self, link: Link) -> None:
-        self.dispatcher.pump_soon()
-
-    def link_lost(self, link: Link, reason: str) -> None:
-        self.inlet.link_lost(link.name)
-        self.dispatcher.pump_soon()
-
-    def window_open(self, link: Link) -> None:
-        self.dispatcher.pump_soon()
-
-    def submit_answered(self, link: Link, token: Any, status: int, message_id: str) -> None:  # noqa: ANN401
-        unit: Unit = token
-        self.dispatcher.submit_answered(link, unit, status, message_id)
-
-    def submit_lost(self, link: Link, token: Any, reason: str) -> None:  # noqa: ANN401
-        unit: Unit = token
-        self.dispatcher.submit_lost(link, unit, reason)
-
-    def delivered(self, link: Link, pdu: DeliverSm, sequence: int) -> None:
-        self.inlet.delivered(link, pdu, sequence)
 
 
 class SmsService:
@@ -91,8 +59,11 @@ class SmsService:
         subscriptions: Matching,
         enqueue: Callable[[Sequence[Delivery]], None],
         esmes: Outbox | None = None,
+        inward: Inward | None = None,
     ) -> None:
-        """`esmes` is where SMPP accounts are told of their messages."""
+        """`esmes` is where SMPP accounts are told of their messages; `inward` decides where inbound texts go,
+        None: to whoever of their resource asked for them."""
+        self._inward = inward
         self._esmes = esmes
         self._store = store
         self._clock = clock
@@ -100,9 +71,12 @@ class SmsService:
         self._subscriptions = subscriptions
         self._enqueue = enqueue
         self._settings = settings
+        self._wanted: Mapping[str, Carrier] = dict(carriers)
         self._encoders = {name: encoder_for(carrier) for name, carrier in carriers.items()}
         self._compliance = Compliance(settings, self.encoder)
-        self._carriers: dict[str, _CarrierTraffic] = {}
+        self._carriers: dict[str, CarrierTraffic] = {}
+        self._changing: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self.life: Final = MessageLife(
             store=store,
@@ -116,9 +90,10 @@ class SmsService:
             encoder=self.encoder,
         )
         for name, carrier in carriers.items():
-            self._carriers[name] = self._traffic(name, carrier, settings)
+            self._carriers[name] = self._traffic(name, carrier)
 
-    def _traffic(self, name: str, carrier: Carrier, settings: SmsSettings) -> _CarrierTraffic:
+    def _traffic(self, name: str, carrier: Carrier) -> CarrierTraffic:
+        settings = self._settings
         dispatcher = Dispatcher(
             name,
             store=self._store,
@@ -140,12 +115,7 @@ class SmsService:
             finisher=self.finisher,
             ended=self.ended,
         )
-        traffic = _CarrierTraffic(dispatcher, inlet)
-        traffic.links = [
-            Link(link, name, link_settings, traffic, clock=self._clock)
-            for link, link_settings in carrier.smpp.items()
-        ]
-        return traffic
+        return CarrierTraffic(name, carrier, dispatcher, inlet, self._clock)
 
     def cancelled(self, carrier: str, identifier: InteractionId) -> None:
         """Learn that a message was taken back: it is not waiting any more."""
@@ -175,7 +145,7 @@ class SmsService:
     async def receipt_ids(self) -> tuple[ReceiptIdStatus, ...]:
         """Return in which form each carrier's receipts name messages. Raises Unavailable."""
         found: list[ReceiptIdStatus] = []
-        for traffic in self._carriers.values():
+        for traffic in tuple(self._carriers.values()):
             found += await traffic.inlet.forms.status()
         return tuple(found)
 
@@ -205,36 +175,98 @@ class SmsService:
     async def start(self) -> None:
         """Take over what waits in the store, then bind. Raises Unavailable when the store is away."""
         for traffic in self._carriers.values():
-            await traffic.inlet.forms.start()
-            await traffic.dispatcher.start(traffic.links)
-            BACKLOG.watch(traffic.dispatcher.carrier, traffic.dispatcher.counts)
-        self._tasks = [asyncio.create_task(link.run(), name=f"link:{link.name}") for link in self.links]
-        self._tasks.append(asyncio.create_task(self._keep_time(), name="sms.time"))
+            await traffic.start()
+        self._tasks = [asyncio.create_task(self._keep_time(), name="sms.time")]
+
+    def follow(self, carriers: Mapping[str, Carrier]) -> None:
+        """Serve these carriers from now on: bind new links, drain and unbind those that are gone.
+
+        Returns at once; `settled` waits. Carriers that are as they were do not notice.
+        """
+        if self._stopping:
+            return
+        self._wanted = dict(carriers)
+        for name in self._wanted.keys() | self._carriers.keys():
+            if name not in self._changing and not self._settled(name):
+                self._changing[name] = asyncio.create_task(self._settle(name), name=f"carrier:{name}")
+
+    async def settled(self) -> None:
+        """Wait until every carrier is as `follow` was told last."""
+        while self._changing:
+            await asyncio.wait(self._changing.values())
+
+    def _settled(self, name: str) -> bool:
+        traffic, wanted = self._carriers.get(name), self._wanted.get(name)
+        if traffic is None or wanted is None:
+            return traffic is None and wanted is None
+        return traffic.started and traffic.carrier == wanted
+
+    async def _settle(self, name: str) -> None:
+        """Bring a carrier to where it is wanted; one task a carrier, so that changes come one by one."""
+        try:
+            while not self._stopping and not self._settled(name):
+                try:
+                    await self._step(name)
+                except Unavailable:  # of the store
+                    await asyncio.sleep(SWEEP_SECONDS)
+        except Exception:  # the others go on; the next change tries again
+            log.exception("sms.carrier_not_followed", carrier=name)
+        finally:
+            del self._changing[name]
+
+    async def _step(self, name: str) -> None:
+        before, wanted = self._carriers.get(name), self._wanted.get(name)
+        if before is not None and wanted is not None:
+            if not before.started:
+                await before.start()
+                return
+            if same_but_links(before.carrier, wanted):
+                await before.change_links(wanted)
+                log.info("sms.links_changed", carrier=name, links=len(wanted.smpp))
+                return
+        fresh = None
+        if wanted is None:
+            del self._carriers[name]
+            self._encoders.pop(name, None)
+        else:
+            self._encoders[name] = encoder_for(wanted)
+            fresh = self._carriers[name] = self._traffic(name, wanted)  # takes what comes from here on
+        if before is not None:
+            await before.stop()  # what it has not sent is given back to the store
+        if fresh is None:
+            assert before is not None
+            before.forget()
+        else:
+            if before is not None and before.dispatcher.unsettled:
+                fresh.dispatcher.doubt()
+            await fresh.start()
+        log.info("sms.carrier_changed", carrier=name, gone=fresh is None)
 
     async def adopt(self) -> None:
         """Send what this node has to send since it took a dead node's work over (`leases.TakeOver`).
 
         Raises Unavailable when the store is away; then it may be called again.
         """
-        for traffic in self._carriers.values():
-            await traffic.dispatcher.adopt()
+        for traffic in tuple(self._carriers.values()):
+            if traffic.started:  # else its start does it
+                await traffic.dispatcher.adopt()
 
     async def stop(self) -> None:
         """Send nothing new, wait for what is on the wire, keep every answer, unbind."""
+        self._stopping = True
         for traffic in self._carriers.values():
-            traffic.dispatcher.drain()
-            traffic.inlet.drain()
-        await asyncio.gather(*(link.stop(STOP_SECONDS) for link in self.links))
+            traffic.drain()
+        await self.settled()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for traffic in self._carriers.values():
-            await traffic.inlet.stop()
-        await asyncio.gather(*(traffic.dispatcher.stop(STOP_SECONDS) for traffic in self._carriers.values()))
+        await asyncio.gather(*(traffic.stop() for traffic in self._carriers.values()))
 
     def finisher(self) -> Finisher:
         """Return a finisher for a job that changes messages; give it to `ended` after its commit."""
-        return Finisher(self._node, self._subscriptions, self._compliance, esmes=self._esmes)
+        return Finisher(
+            self._node, self._subscriptions, self._compliance, esmes=self._esmes, inward=self._inward
+        )
 
     def ended(self, finisher: Finisher) -> None:
         """Hand on what a finisher left behind."""
@@ -244,6 +276,10 @@ class SmsService:
             self.offer(carrier, [reply])
         if finisher.woken and self._esmes is not None:
             self._esmes.wake(finisher.woken)
+        for target, count in finisher.placed.items():
+            TEXTS.labels(target).inc(count)
+        if finisher.forwards and self._inward is not None:
+            self._inward.wake()
 
     async def _keep_time(self) -> None:
         looked = self._clock.monotonic()
@@ -260,9 +296,10 @@ class SmsService:
                 await self._look_again()
 
     async def _look_again(self) -> None:
-        for traffic in self._carriers.values():
+        for traffic in tuple(self._carriers.values()):
             with suppress(Unavailable):
-                await traffic.dispatcher.find_astray()
+                if traffic.started:
+                    await traffic.dispatcher.find_astray()
             traffic.dispatcher.look_again()
 
     async def _release_held(self) -> None:
@@ -304,5 +341,6 @@ class SmsService:
                 if carrier in self._carriers:
                     self._carriers[carrier].dispatcher.swept(identifiers)
         self.ended(await self._store.write(MatchEarly(self.finisher(), self._clock.now())))
-        for traffic in self._carriers.values():
-            await traffic.inlet.forms.sweep()
+        for traffic in tuple(self._carriers.values()):
+            if traffic.started:
+                await traffic.inlet.forms.sweep()

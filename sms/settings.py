@@ -17,6 +17,9 @@ class SmsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """How long a receipt may take, unless the request says otherwise."""
     attempts: Annotated[int, Meta(ge=1, le=100)] = 8
     """Tries of a part that the carrier refuses for the moment; being throttled does not count."""
+    failover_seconds: Annotated[float, Meta(ge=1, le=86_400)] = 10.0
+    """How long none of a carrier's links has to be bound until messages that it does not have move to the
+    next carrier that takes them."""
     poison_after: Annotated[int, Meta(ge=2, le=100)] = 3
     """Connections lost one after the other with the same part unanswered, at the least, after which its
     message fails: the carrier trips over it. The last time it is sent alone, so that no other message is

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from carriers.simulated.blocks import SimulatedBlocks
 from tandem.config.tree import SIMULATED, Configuration
+from tandem.first_routes import put_first_routes
 from telephony.kernel.clock import Clock
 from telephony.kernel.e164 import E164
 from telephony.kernel.http.route import Role
@@ -89,7 +90,7 @@ async def ensure_first_resource(
 
 @dataclass(frozen=True, slots=True)
 class MakeFirst:
-    """Job: make the first resource and let it buy its number; returns its id.
+    """Job: make the first resource, let it buy its number, and put the first routes in force; returns its id.
 
     One transaction, because the next start makes neither once there is a resource: a start that ends in the
     middle leaves both or none.
@@ -104,6 +105,7 @@ class MakeFirst:
         made = ResourceId(self.create(tx).id)
         if self.buys:
             self._buy(tx, made)
+        put_first_routes(tx, self.create.now)
         return made
 
     def _buy(self, tx: Connection, resource: ResourceId) -> None:

@@ -5,12 +5,9 @@ database. Only here and in the other entry points are event loops made.
 """
 
 import asyncio
-import contextlib
 import gc
 import os
-import platform
 import signal
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -20,33 +17,23 @@ import structlog
 import uvloop
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from sms import admin as sms_admin
-from sms import api as sms_api
-from sms import receipt_admin
-from sms import reports as reports_api
-from sms.esme import admin as esme_admin
-from sms.esme.directory import AccountDirectory
-from sms.esme.outbox import Outbox
-from sms.esme.service import EsmeService
-from sms.esme.verbs import AccountVerbs
-from sms.optouts import api as optouts_api
-from sms.optouts.verbs import OptOutVerbs
-from sms.send import SendSms
 from sms.service import SmsService
-from tandem import __version__
+from tandem import __version__, replay
 from tandem import health as health_routes
 from tandem.administration import Administration
 from tandem.alarms import NodeAndTenants, node_alarms
+from tandem.carriers.plane import CarrierPlane
 from tandem.config.tree import Configuration
 from tandem.first_start import Keepsakes, ensure_first_resource, write_keepsakes
 from tandem.health import Health, watch_loop
 from tandem.http import Application, Server, ServerLimits, Settings, serve, serve_plain
-from tandem.migrations import migrate
+from tandem.joining import DATABASE_SECONDS, join, migrated
+from tandem.messages import MessagePlane
 from tandem.numbers import number_plane
 from tandem.one_core import OneCore
 from tandem.planes_identity import IdentityPlane
-from tandem.routing import RoutingPlane
-from tandem.seat import Seat, patiently, take_seat
+from tandem.routing import NumberOwners, RoutingPlane
+from tandem.seat import patiently, take_seat
 from tandem.sip_routing import sip_plane
 from tandem.supervisor.notify import ready
 from tandem.tls import Certificates, Files
@@ -62,45 +49,22 @@ from telephony.kernel.http.outbound import GuardedClient
 from telephony.kernel.http.plain import parse_plain
 from telephony.kernel.http.route import Route
 from telephony.kernel.http.settings import HttpSettings
-from telephony.kernel.ids import NodeId
 from telephony.kernel.store import Store
-from telephony.kernel.store.leases import (
-    EndLease,
-    LeaseLost,
-    RegisterNode,
-    TakeOver,
-    hold,
-    keep_lease,
-)
+from telephony.kernel.store.leases import hold
 from telephony.kernel.store.retention import run_retention
 from telephony.numbers.hold_time import watch_holds
 from telephony.resources.directory import Directory
 from telephony.resources.seal import MasterKeys, SelfDescribing
+from telephony.usage.inward import InboundRates
 
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 10.0
 """How long running requests may take to end when the node stops."""
 
-DATABASE_SECONDS: Final = 0.5
-"""How often a database that is away is tried: part of the 5 s in which everything goes on again (R35)."""
-
-TELL_SECONDS: Final = 10.0
-"""How often it is told that the start waits."""
-
 GARBAGE: Final = 10_000
 """Objects made and not freed before the youngest are looked at: a message in flight is some thirty, nearly
 all of them go without the collector."""
-
-REFUSALS: Final = (
-    "authentication failed",
-    "no password supplied",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "permission denied",
-    "unable to open database file",
-)
-"""What PostgreSQL or SQLite says when waiting cannot help. Of a failed connection there is no error code."""
 
 CERTIFICATE_SECONDS: Final = 3600.0
 """How often the certificate is looked at."""
@@ -178,13 +142,13 @@ async def gateway(
         stack.callback(seat.release)
         lock = await patiently(lambda: hold(url))
         stack.callback(lock.release)
-        await _migrated(url)
+        await migrated(url)
         store = Store(url)
         store.start()
         stack.push_async_callback(asyncio.to_thread, store.stop)
         taken_over = asyncio.Event()
         lease = configuration.lease_seconds
-        node = await _join(stack, store, seat, lease, alone=lock.alone, lost=lost, taken_over=taken_over)
+        node = await join(stack, store, seat, lease, alone=lock.alone, lost=lost, taken_over=taken_over)
         master = _master_keys(configuration)
         directory = await Directory(store, master).start()
         stack.push_async_callback(directory.stop)
@@ -195,6 +159,9 @@ async def gateway(
         client = GuardedClient(configuration.outbound)
         stack.push_async_callback(client.close)
         sealer = SelfDescribing(master)
+        carriers = CarrierPlane(configuration, store=store, clock=clock, sealer=sealer)
+        await carriers.start()
+        stack.push_async_callback(carriers.stop)
         subscriptions = SubscriptionDirectory(store, sealer)
         await subscriptions.start()
         stack.push_async_callback(subscriptions.stop)
@@ -219,75 +186,53 @@ async def gateway(
             node=node,
             settings=configuration.events,
         )
-        accounts = AccountDirectory(store, sealer)
-        accounts.admits = directory.admits
-        await accounts.start()
-        stack.push_async_callback(accounts.stop)
-        outbox = Outbox(accounts, configuration.smpp_server.keep_days)
-        sms = SmsService(
-            configuration.carriers,
-            store=store,
-            clock=clock,
-            node=node,
-            settings=configuration.sms,
-            subscriptions=subscriptions,
-            enqueue=deliverer.enqueue,
-            esmes=outbox,
-        )
         inventory = number_plane(
             store=store,
             clock=clock,
             settings=configuration.numbers,
             audit=configuration.audit,
-            carriers=configuration.carriers.keys(),
+            carriers=carriers.live.keys(),
             knows=directory.knows,
         )
-        numbers = inventory.directory
         sip = sip_plane(store=store, clock=clock, audit=configuration.audit, knows=directory.knows)
         await sip.directory.start()
         stack.push_async_callback(sip.directory.stop)
-        usage = UsagePlane(store=store, clock=clock, directory=directory, configuration=configuration)
+        usage = UsagePlane(
+            store=store,
+            clock=clock,
+            directory=directory,
+            configuration=configuration,
+            carriers=carriers.live,
+        )
         routing = RoutingPlane(
             store=store,
             clock=clock,
-            carriers=configuration.carriers,
-            links=lambda: sms.links,
+            carriers=carriers.live,
+            links=lambda: messages.sms.links,
             numbers=inventory.directory,
             knows=directory.knows,
             prices=RoutingPrices(usage.book),
             limits=RoutingLimits(usage, store, clock),
+            own=sip.directory,
         )
         await routing.start()
         stack.push_async_callback(routing.stop)
         await usage.start()
         stack.push_async_callback(usage.stop)
-        send = SendSms(
+        messages = MessagePlane(
+            configuration,
+            carriers=carriers.live,
             store=store,
             clock=clock,
             node=node,
-            numbers=numbers,
-            settings=configuration.sms,
-            offer=sms.offer,
-            reserve=sms.reserve,
-            backlog=sms.backlog,
-            encoder=sms.encoder,
-            schedules=sms.schedules,
+            resources=directory,
+            sealer=sealer,
+            numbers=inventory.directory,
             limits=usage.limiter,
-        )
-        optouts = OptOutVerbs(
-            store=store, clock=clock, numbers=numbers, finisher=sms.finisher, ended=sms.ended
-        )
-        esmes = EsmeService(
-            store=store,
-            clock=clock,
-            node=node,
-            directory=accounts,
-            outbox=outbox,
-            send=send,
-            numbers=numbers,
-            inlet=sms.inlet,
-            life=sms.life,
-            settings=configuration.smpp_server,
+            subscriptions=subscriptions,
+            deliverer=deliverer,
+            ways=routing.router,
+            charges=InboundRates(usage.book),
             alone=lock.alone,
         )
         identity = IdentityPlane(
@@ -301,9 +246,6 @@ async def gateway(
         )
         await identity.start()
         stack.push_async_callback(identity.stop)
-        account_verbs = AccountVerbs(
-            store=store, clock=clock, sealer=sealer, directory=accounts, reception=esmes.reception
-        )
         administration = Administration(
             store=store,
             directory=directory,
@@ -316,37 +258,38 @@ async def gateway(
             __version__,
             [lambda: _store_trouble(store)],
             [
-                lambda: _link_trouble(sms),
-                esmes.trouble,
+                messages.trouble,
+                carriers.trouble,
                 administration.trouble,
                 routing.trouble,
                 sip.directory.trouble,
             ],
         )
         planes = (
-            *sms_api.routes(send, clock),
-            *optouts_api.routes(optouts),
-            *reports_api.routes(store),
-            *sms_admin.routes(
-                store, lambda: [link.status() for link in sms.links], directory.knows, sms.life
-            ),
-            *receipt_admin.routes(sms.receipt_ids),
-            *esme_admin.routes(account_verbs, directory.knows),
+            *messages.routes,
+            *carriers.routes,
             *identity.routes(),
             *events_admin.routes(webhooks),
             *inventory.routes,
             *routing.routes,
+            *replay.routes(
+                store=store,
+                clock=clock,
+                routing=routing,
+                own=sip.directory,
+                owners=NumberOwners(inventory.directory),
+                book=usage.book,
+                knows=directory.knows,
+            ),
             *usage.routes,
             *sip.routes,
             *health_routes.routes(health),
         )
         routes = administration.routes(planes)
-        await sms.start()
-        stack.push_async_callback(sms.stop)
-        if configuration.smpp_server.enabled:
-            await esmes.start()
-            stack.push_async_callback(esmes.stop)
-        _spawn(stack, _adopt(taken_over, sms, esmes, deliverer), "adopt")
+        await messages.start()
+        stack.push_async_callback(messages.stop)
+        carriers.follow(messages.sms.follow, routing.refresh)
+        _spawn(stack, _adopt(taken_over, messages, deliverer), "adopt")
         certificates = Certificates(
             Files(configuration.data, configuration.certificate, configuration.certificate_key), clock
         )
@@ -370,7 +313,7 @@ async def gateway(
         servers = [server]
         stack.push_async_callback(_drain, servers)
         stack.push_async_callback(administration.stop)
-        administration.on_change(accounts.shut_out)
+        administration.on_change(messages.accounts.shut_out)
         await administration.follow(application, certificates, server.port, limits)
         if configuration.http.plain:
             servers.append(await _listen_plainly(application, configuration.http.plain, limits))
@@ -380,7 +323,7 @@ async def gateway(
         _spawn(stack, _renew_certificate(certificates, directory), "certificate")
         alarms = node_alarms(
             configuration,
-            links=lambda: sms.links,
+            links=lambda: messages.sms.links,
             certificates=certificates,
             store=store,
             clock=clock,
@@ -394,7 +337,7 @@ async def gateway(
         stack.push_async_callback(alarms.stop)
         health.ready = True
         log.info("gateway.ready", node=node.hex(), port=server.port)
-        yield Gateway(server, health, sms, store, directory, routes)
+        yield Gateway(server, health, messages.sms, store, directory, routes)
         health.ready = False
 
 
@@ -408,82 +351,14 @@ def _blaming(words: str) -> Iterator[None]:
         raise ConfigurationError(f"{words}: {reason}. Choose another.") from error
 
 
-async def _migrated(url: str) -> None:
-    """Bring the database to this program's schema, waiting for one that is away.
-
-    Raises ConfigurationError when waiting cannot help.
-    """
-    told = -TELL_SECONDS
-    while True:
-        try:
-            await asyncio.to_thread(migrate, url)
-        except Unavailable as error:
-            if any(words in error.message for words in REFUSALS):
-                raise ConfigurationError(
-                    f"database: {error.message.rstrip('.')}. Check address, name, user and password"
-                    " (database, database_password)."
-                ) from error
-            if time.monotonic() - told >= TELL_SECONDS:
-                told = time.monotonic()
-                log.warning("gateway.waits", reason=error.message, setting="database")
-        else:
-            return
-        await asyncio.sleep(DATABASE_SECONDS)
-
-
-async def _join(
-    stack: AsyncExitStack,
-    store: Store,
-    seat: Seat,
-    lease: float,
-    *,
-    alone: bool,
-    lost: Callable[[], None],
-    taken_over: asyncio.Event,
-) -> NodeId:
-    """Register this process, take over what dead ones left, and keep the lease until the end.
-
-    `taken_over` is set whenever work of others becomes this node's later on.
-    """
-    node = await store.write_until_done(RegisterNode(platform.node(), lease))
-    seat.sit(node)
-    stack.push_async_callback(_leave, store, node)
-    if seat.predecessor is not None:
-        await store.write_until_done(EndLease(seat.predecessor))
-    moved = await store.write_until_done(TakeOver(node, alone=alone))
-    log.info("gateway.joined", node=node.hex(), taken_over=moved)
-
-    def taken(rows: int) -> None:
-        log.warning("gateway.took_over", rows=rows)
-        taken_over.set()
-
-    _spawn(stack, _keep_lease(store, node, lease, taken, lost), "lease")
-    return node
-
-
-async def _keep_lease(
-    store: Store, node: NodeId, seconds: float, taken: Callable[[int], None], lost: Callable[[], None]
-) -> None:
-    try:
-        await keep_lease(store, node, taken, seconds=seconds)
-    except LeaseLost:
-        log.error("gateway.lease_lost")  # another works on what was ours: start again as a new node
-    except Exception:  # whatever it is, others will take this node for dead
-        log.exception("gateway.lease_failed")
-    lost()
-
-
-async def _adopt(
-    taken_over: asyncio.Event, sms: SmsService, esmes: EsmeService, deliverer: Deliverer
-) -> None:
+async def _adopt(taken_over: asyncio.Event, messages: MessagePlane, deliverer: Deliverer) -> None:
     """Go on with what became this node's, whenever something did."""
     while True:
         await taken_over.wait()
         taken_over.clear()
         deliverer.taken_over()
         try:
-            await sms.adopt()
-            await esmes.adopt()
+            await messages.adopt()
         except Unavailable:
             await asyncio.sleep(DATABASE_SECONDS)
             taken_over.set()
@@ -492,11 +367,6 @@ async def _adopt(
 async def _end_deliveries(deliverer: Deliverer) -> None:
     await deliverer.drain(DRAIN_SECONDS)
     await deliverer.stop()
-
-
-async def _leave(store: Store, node: NodeId) -> None:
-    with contextlib.suppress(Unavailable):
-        await store.write(EndLease(node))
 
 
 def _master_keys(configuration: Configuration) -> MasterKeys:
@@ -538,10 +408,6 @@ def _http_settings(settings: HttpSettings) -> Settings:
 
 def _store_trouble(store: Store) -> list[str]:
     return [] if store.trouble is None else [store.trouble]
-
-
-def _link_trouble(sms: SmsService) -> list[str]:
-    return [f"link {link.name} is not bound" for link in sms.links if not link.bound]
 
 
 def _spawn(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:

@@ -32,7 +32,7 @@ def number_plane(
     carriers: Set[str],
     knows: Callable[[ResourceId], bool],
 ) -> NumberPlane:
-    """Return the plane; `carriers` are those of the configuration, `knows` tells which resources exist."""
+    """Return the plane; `carriers` are those in force, `knows` tells which resources exist."""
     directory = NumberDirectory(store, clock)
     numbers = Numbers(store=store, directory=directory, settings=settings, audit=audit)
     return NumberPlane(

@@ -1,8 +1,10 @@
 """Routing, joined to the rest: the tables in force, their administration, and what they ask of others."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from carriers.model.carrier import Carrier
+from sms.inward.targets import SUBSCRIPTIONS
 from sms.smpp.link import Link
 from telephony.kernel.clock import Clock
 from telephony.kernel.http.route import Route
@@ -10,14 +12,15 @@ from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
 from telephony.numbers.directory import NumberDirectory
 from telephony.routing import admin
-from telephony.routing.directory import RouteDirectory
+from telephony.routing.directory import Carriers, RouteDirectory
 from telephony.routing.explain import Explain
-from telephony.routing.formats import NumberFormat, NumberFormats
+from telephony.routing.formats import NumberFormats
 from telephony.routing.ports import Limits, Prices, Unlimited, Unpriced
 from telephony.routing.router import Router
 from telephony.routing.rules import Kind
-from telephony.routing.targets import TargetKinds
+from telephony.routing.targets import BASIC, TargetKinds
 from telephony.routing.verbs import RouteVerbs
+from telephony.routing.voice import OwnRoutes, VoiceRouter
 
 
 class RoutingPlane:
@@ -34,15 +37,23 @@ class RoutingPlane:
         knows: Callable[[ResourceId], bool],
         prices: Prices | None = None,
         limits: Limits | None = None,
+        own: OwnRoutes | None = None,
     ) -> None:
-        """`links` are those of this gateway, `knows` tells which resources exist."""
-        formats = {name: formats_of(carrier) for name, carrier in carriers.items()}
-        self.kinds = TargetKinds()
+        """`links` are those of this gateway, `knows` tells which resources exist, `own` their own trunks."""
+
+        def formats() -> dict[str, NumberFormats]:
+            return {name: formats_of(carrier) for name, carrier in carriers.items()}
+
+        self.kinds = TargetKinds((*BASIC, SUBSCRIPTIONS))
         """Where inbound rules may lead to; planes register theirs before `start`."""
         self.router = Router(LinkHealth(links))
-        self._directory = RouteDirectory(store, self.router, self.kinds, lambda: formats)
+        self.voice: Final = VoiceRouter(self.router, own)
+        """Asked with every call: the resource's own trunks first, then the operator's carriers."""
+        self.carriers: Final[Carriers] = formats
+        """How the carriers that there are now write numbers."""
+        self._directory = RouteDirectory(store, self.router, self.kinds, formats)
         verbs = RouteVerbs(
-            store=store, clock=clock, directory=self._directory, kinds=self.kinds, carriers=lambda: formats
+            store=store, clock=clock, directory=self._directory, kinds=self.kinds, carriers=formats
         )
         explain = Explain(
             self.router,
@@ -50,12 +61,17 @@ class RoutingPlane:
             owners=NumberOwners(numbers),
             prices=prices or Unpriced(),
             limits=limits or Unlimited(),
+            voice=self.voice,
         )
         self.routes: Sequence[Route] = admin.routes(verbs, explain, knows)
 
     def trouble(self) -> Sequence[str]:
         """Return what is wrong, a sentence each."""
         return self._directory.trouble()
+
+    async def refresh(self) -> None:
+        """Take over which carriers there are, and what is in force. Raises Unavailable."""
+        await self._directory.refresh()
 
     async def start(self) -> None:
         """Take over what is in force. Raises Unavailable when the store is away."""
@@ -92,11 +108,12 @@ class NumberOwners:
         found = await self._numbers.find(number)
         return None if found is None else found.resource
 
+    async def carrier(self, number: str) -> str:
+        """See `telephony.routing.explain.Owners`."""
+        found = await self._numbers.find(number)
+        return "" if found is None else found.carrier
+
 
 def formats_of(carrier: Carrier) -> NumberFormats:
-    """Return how a carrier writes numbers, as its addressing says."""
-    addressing = carrier.addressing
-    return NumberFormats(
-        destination=NumberFormat(form="e164" if addressing.destination.plus else "digits"),
-        sender=NumberFormat(form="e164" if addressing.e164.plus else "digits"),
-    )
+    """Return how a carrier writes numbers: the message plane goes by the same."""
+    return carrier.number_formats()

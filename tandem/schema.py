@@ -1,9 +1,11 @@
 """Every module that defines tables, so that whoever imports this knows the whole schema."""
 
 import sms.esme.tables
+import sms.inward.tables
 import sms.optouts.tables
 import sms.store.inbound_tables
 import sms.store.tables
+import tandem.carriers.tables
 import telephony.alarms.store
 import telephony.events.store
 import telephony.identity.tables
@@ -16,4 +18,4 @@ import telephony.routing.tables
 import telephony.usage.tables
 from telephony.kernel.store.schema import metadata
 
-__all__ = ["metadata", "sms", "telephony"]
+__all__ = ["metadata", "sms", "tandem", "telephony"]

@@ -1,11 +1,12 @@
 """Rates, limits and usage, joined to the rest."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 import structlog
 
+from carriers.model.carrier import Carrier
 from tandem.config.tree import Configuration
 from telephony.kernel.clock import HOUR, SECOND, Clock
 from telephony.kernel.errors import TandemError
@@ -37,12 +38,19 @@ class UsagePlane:
     """The plane. `start` before the first request, `stop` at the end."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, directory: Directory, configuration: Configuration
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        directory: Directory,
+        configuration: Configuration,
+        carriers: Mapping[str, Carrier],
     ) -> None:
+        """`carriers` are those in force."""
         self._store, self._clock, self._directory = store, clock, directory
-        self._carriers = configuration.carriers
+        self._carriers = carriers
         self._task: asyncio.Task[None] | None = None
-        self.book: Final = Book(store, configuration.limits)
+        self.book: Final = Book(store, configuration.limits, self._declared)
         self.limiter: Final = Limiter(
             book=self.book, clock=clock, demonstration=self._is_demonstration, simulated=self._is_simulated
         )
@@ -80,6 +88,10 @@ class UsagePlane:
     def _is_demonstration(self, resource: ResourceId) -> bool:
         found = self._directory.by_id(resource)
         return found is not None and found.demonstration
+
+    def _declared(self, carrier: str) -> str:
+        found = self._carriers.get(carrier)
+        return "" if found is None else found.rates
 
     def _is_simulated(self, carrier: str) -> bool:
         found = self._carriers.get(carrier)

@@ -26,14 +26,17 @@ CODES: Final = {
 _THROTTLED: Final = frozenset({0x14, 0x58})
 
 
-def retry_codes(names: Iterable[str]) -> frozenset[int]:
-    """Return the command_status of each name or number. Raises ValueError for what means no such refusal."""
+def retry_codes(names: Iterable[str], setting: str = "retry_on") -> frozenset[int]:
+    """Return the command_status of each name or number.
+
+    Raises ValueError, naming the setting, for what means no such refusal.
+    """
     codes: set[int] = set()
     for name in names:
         code = int(name, 16) if name.startswith("0x") else CODES.get(name)
         if code is None:
-            raise ValueError(f"retry_on: expected one of {', '.join(CODES)}, or a number, got {name}")
+            raise ValueError(f"{setting}: expected one of {', '.join(CODES)}, or a number, got {name}")
         if code == 0 or code in _THROTTLED:
-            raise ValueError(f"retry_on: {name} is no refusal; what is throttled is sent again in any case")
+            raise ValueError(f"{setting}: {name} is no refusal; what is throttled is sent again in any case")
         codes.add(code)
     return frozenset(codes)

@@ -88,6 +88,10 @@ class Outbox:
         insert_rows(tx, outbox, rows)
         return woken
 
+    def wants(self, resource: ResourceId) -> bool:
+        """Tell whether an account wants the resource's inbound messages."""
+        return bool(self._directory.inbound(resource))
+
     def received(
         self, tx: Connection, messages: Iterable[tuple[ResourceId, InteractionId, "InboundSms"]]
     ) -> set[str]:

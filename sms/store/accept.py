@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import Connection
 
 from sms.extension import shown
@@ -16,13 +17,14 @@ from sms.message import KIND, SmsDetail
 from sms.optouts import store as optouts
 from sms.states import OUTBOUND, MessageEvent
 from sms.store.rows import interaction_row, rank_of
+from sms.text import Alphabet
 from telephony.kernel.clock import DAY, to_iso
 from telephony.kernel.http.repeatability import Call, Claim, Pair, Refused, Repeated, claim_many, fingerprint
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.bulk import insert_rows
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
-from telephony.usage.counters import MESSAGES, Most, add_all, day_of
+from telephony.usage.counters import MESSAGES, Most, add_all, day_of, lock_of
 from telephony.usage.record import Charge, Used, record
 
 OPERATION: Final = "sms.send"
@@ -52,6 +54,10 @@ class NewMessage:
     """When it may be sent at the earliest; until then no node works on it. None: at once."""
     charge: Charge | None = None
     """What it comes to; None: it is not counted."""
+    route: str = ""
+    """The route that led to the carrier."""
+    then: tuple[str, ...] = ()
+    """The carriers that stood behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,10 @@ class AcceptMessages:
     def __call__(self, tx: Connection) -> list[Accepted]:
         """See `telephony.kernel.store.jobs.Job`."""
         return self.together(tx, [self])[0]
+
+    def locks(self) -> set[int]:
+        """See `telephony.kernel.store.jobs.LockingJob`."""
+        return {lock_of(each) for each in {one.resource for one in self.messages}} if self.counters else set()
 
     @classmethod
     def together(cls, tx: Connection, jobs: Sequence[Self]) -> list[list[Accepted]]:
@@ -136,6 +146,19 @@ class AcceptMessages:
         insert_rows(tx, bodies, body_rows)
         append_many(tx, entries)
         return results
+
+
+@dataclass(slots=True)
+class AcceptTogether:
+    """Write the messages of one request that leave by several carriers: all of them, or none."""
+
+    jobs: Sequence[AcceptMessages]
+
+    order: ClassVar[int] = 0
+
+    def __call__(self, tx: Connection) -> list[list[Accepted]]:
+        """See `telephony.kernel.store.jobs.Job`."""
+        return AcceptMessages.together(tx, self.jobs)
 
 
 class _Counted:
@@ -185,9 +208,7 @@ def _claims(
     for job in jobs:
         for message in job.messages:
             if message.repeat is not None:
-                asked = fingerprint(
-                    message.own, message.peer, message.text, msgspec.json.encode(message.detail)
-                )
+                asked = fingerprint(message.own, message.peer, message.text, _wishes(message.detail))
                 repeatable.append(message.id)
                 answer = message.id + _BLOCKED if _pair(message) in blocked else message.id
                 calls.append(Call(message.resource, message.repeat, OPERATION, asked, answer))
@@ -195,6 +216,16 @@ def _claims(
         return {}
     now = max(job.now for job in jobs)
     return dict(zip(repeatable, claim_many(tx, calls, now=now), strict=True))
+
+
+def _wishes(detail: SmsDetail) -> bytes:
+    """Return what was asked for, without what follows from the carrier: a repetition may get another."""
+    octets = detail.alphabet == Alphabet.BINARY.value
+    return msgspec.json.encode(
+        structs.replace(
+            detail, segments=1, alphabet=detail.alphabet if octets else "", cost=0, cost_currency=""
+        )
+    )
 
 
 def _interaction_row(job: AcceptMessages, message: NewMessage) -> tuple[object, ...]:
@@ -229,7 +260,13 @@ def _accepted_entry(job: AcceptMessages, message: NewMessage) -> Entry:
         "segments": message.detail.segments,
         "alphabet": message.detail.alphabet,
         "request": job.request_id,
+        "carrier": message.carrier,
+        "route": message.route,
     }
+    if message.then:
+        data["then"] = message.then
+    if message.charge is not None and message.charge.currency:
+        data["price"], data["currency"] = message.charge.price, message.charge.currency
     if message.not_before is not None:
         data["not_before"] = to_iso(message.not_before)
     if message.detail.extras is not None or message.detail.priority:

@@ -24,6 +24,7 @@ from telephony.kernel.store.timeline import Entry, append_many
 if TYPE_CHECKING:
     from sms.compliance.store import Compliance  # which needs this module
     from sms.esme.outbox import Outbox  # likewise
+    from sms.inward.placing import Inward  # likewise
 
 Key = tuple[ResourceId, InteractionId]
 """What a message is found by."""
@@ -82,10 +83,15 @@ def _step(event: MessageEvent) -> _Step:
     )
 
 
+_GIVE_WORK: Final = frozenset(
+    {MessageEvent.CLAIM, MessageEvent.RELEASE, MessageEvent.REROUTE, MessageEvent.REQUEUE}
+)
+"""Events whose jobs say who works on the message then."""
+
 _STEPS: Final[dict[MessageEvent, _Step]] = {
     event: _step(event)
     for event in MessageEvent
-    if event not in (MessageEvent.CLAIM, MessageEvent.RELEASE, MessageEvent.REQUEUE)  # these give work
+    if event not in _GIVE_WORK
 }
 _FACTS: Final = "SELECT id, own, peer, updated, detail FROM interactions WHERE resource = ? AND id {ids}"
 
@@ -106,6 +112,12 @@ class Finisher:
     """What SMPP accounts are told; None: nothing."""
     woken: set[str] = field(default_factory=set)
     """SMPP accounts for which something waits since: likewise."""
+    inward: "Inward | None" = None
+    """Decides where inbound texts go; None: to whoever of their resource asked for them."""
+    placed: dict[str, int] = field(default_factory=dict)
+    """Texts by where they went (`sms.inward.metrics`): likewise."""
+    forwards: int = 0
+    """Texts that are to be sent on: likewise."""
 
     def apply(
         self, tx: Connection, changes: Iterable[Change], known: Mapping[Key, Facts] | None = None

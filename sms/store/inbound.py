@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Self, TypeAlias
 
 import msgspec
-from msgspec import UNSET
 from sqlalchemy import Connection
 
 from sms.compliance.words import Spoken
-from sms.events import RECEIVED, ReceivedSms, received_event
-from sms.extension import TandemMessage, shown
-from sms.message import KIND, Extras, SmsDetail, wire_id
+from sms.inward.placing import Placer
+from sms.message import KIND, Extras, SmsDetail
 from sms.optouts import store as optouts
 from sms.reassembly import PartKey, PartRow, ReassemblySettings, Repetition
-from sms.states import INBOUND
+from sms.states import MessageState
 from sms.store.finish import MAX_SOURCE, Finisher, Key
 from sms.store.inbound_parts import (
     SLICE,
@@ -31,16 +29,13 @@ from sms.store.inbound_parts import (
 from sms.store.repeats import Candidate, Seen
 from sms.store.rows import interaction_row
 from sms.store.sql import among
-from sms.text import Alphabet
-from telephony.events.event import Event
-from telephony.events.store import Publication
 from telephony.kernel import ids
-from telephony.kernel.clock import to_iso
 from telephony.kernel.ids import InteractionId, ResourceId
 from telephony.kernel.store.bulk import insert_rows
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
 from telephony.numbers.kinds import SMS_INBOUND
+from telephony.usage.record import Charge, priced
 
 _OWNERS: Final = (
     f"SELECT number, resource, carrier FROM numbers WHERE capabilities & {SMS_INBOUND} <> 0"  # noqa: S608
@@ -204,10 +199,8 @@ class _Inbox:
         self._rows: list[tuple[object, ...]] = []
         self._texts: list[tuple[object, ...]] = []
         self._entries: list[Entry] = []
-        self._events: list[Publication] = []
         self._spoken: list[Spoken] = []
-        self._told: list[tuple[ResourceId, InteractionId, InboundSms]] = []
-        self._at = 0
+        self._placer = Placer(tx, finisher)
         self.owners: Mapping[str, _Owner] = {}
         self.learn(numbers)
 
@@ -223,14 +216,11 @@ class _Inbox:
         resource, carrier = owner
         finisher = self._finisher
         identifier = InteractionId(ids.new_id(message.at))
-        self._at = max(self._at, message.at)
+        key = (resource, identifier)
         detail = SmsDetail(segments=message.segments, alphabet=message.alphabet, extras=message.extras)
-        self._rows.append(_row(resource, identifier, message, detail))
         self._texts.append((resource, identifier, message.body, self._body_until))
         for number, link, at in message.arrivals:
-            self._note(
-                (resource, identifier), at, link, "part.received", {"part": number, "of": message.segments}
-            )
+            self._note(key, at, link, "part.received", {"part": number, "of": message.segments})
         data: dict[str, object] = {
             "link": message.link,
             "carrier": message.carrier,
@@ -238,11 +228,10 @@ class _Inbox:
         }
         if message.missing:
             data["missing"] = message.missing
-        self._note((resource, identifier), message.at, message.link, "message.received", data)
-        if finisher.wanted(resource, RECEIVED):
-            self._events.append(Publication(resource, identifier, (_event(identifier, message),)))
-        if finisher.esmes is not None:
-            self._told.append((resource, identifier, message))
+        self._note(key, message.at, message.link, "message.received", data)
+        state = self._placer.place(key, message)
+        charge = self._placer.charge(resource, message)
+        self._rows.append(_row(key, message, detail, state, charge))
         compliance = finisher.compliance
         word = None if compliance is None else compliance.words.find(message.text)
         if word is not None:
@@ -262,12 +251,9 @@ class _Inbox:
         insert_rows(tx, interactions, self._rows)
         insert_rows(tx, bodies, self._texts)
         append_many(tx, self._entries)
+        self._placer.write()
         if finisher.compliance is not None and self._spoken:
             finisher.compliance.obey(tx, finisher, self._spoken)
-        if finisher.esmes is not None:
-            finisher.woken |= finisher.esmes.received(tx, self._told)
-        if self._events:
-            finisher.publish(tx, self._events, self._at)
 
     def _note(self, key: Key, at: int, link: str, kind: str, data: Mapping[str, object]) -> None:
         source = f"link:{link}"[:MAX_SOURCE]
@@ -301,14 +287,14 @@ def _owners(tx: Connection, wanted: set[str]) -> Mapping[str, _Owner]:
 
 
 def _row(
-    resource: ResourceId, identifier: InteractionId, message: InboundSms, detail: SmsDetail
+    key: Key, message: InboundSms, detail: SmsDetail, state: MessageState, charge: Charge | None
 ) -> tuple[object, ...]:
     return interaction_row(
-        resource=resource,
-        id=identifier,
+        resource=key[0],
+        id=key[1],
         kind=KIND,
         direction="inbound",
-        state=INBOUND.initial.value,
+        state=state.value,
         version=1,
         own=message.own,
         peer=message.peer,
@@ -317,23 +303,5 @@ def _row(
         updated=message.at,
         ended=message.at,
         detail=msgspec.json.encode(detail),
-    )
-
-
-def _event(identifier: InteractionId, message: InboundSms) -> Event:
-    data = message.body if message.alphabet == Alphabet.BINARY.value else None
-    beyond = shown(message.extras, 0, data)
-    if beyond is None and data is not None:
-        beyond = TandemMessage(data=data)
-    return received_event(
-        message.at,
-        ReceivedSms(
-            message_id=wire_id(identifier, "inbound"),
-            from_=message.peer,
-            to=message.own,
-            message=message.text,
-            received_timestamp=to_iso(message.at),
-            segment_count=message.segments,
-            tandem=UNSET if beyond is None else beyond,
-        ),
+        **priced(charge),
     )

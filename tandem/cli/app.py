@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "messages": "tandem.cli.messages:messages",
     "message": "tandem.cli.messages:message",
     "links": "tandem.cli.messages:links",
+    "carriers": "tandem.cli.carriers:app",
     "receipt-ids": "tandem.cli.receipt_ids:receipt_ids",
     "numbers": "tandem.cli.numbers:app",
     "subscription": "tandem.cli.subscriptions:app",
@@ -39,6 +40,7 @@ COMMANDS: Final = {
     "usage": "tandem.cli.usage:usage",
     "routes": "tandem.cli.routing:app",
     "explain": "tandem.cli.routing:explain",
+    "replay": "tandem.cli.replay:replay",
     "config": "tandem.cli.config:app",
 }
 """Each command and where it is: a function is a command, a Typer application a group of them."""

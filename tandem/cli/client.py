@@ -53,10 +53,12 @@ class Client:
             ) from error
         return cls(endpoint, urlsplit(endpoint).netloc, key, admin_key, context)
 
-    def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-        """Call the administration API and return its answer. Raises RemoteError."""
+    def admin(self, method: str, path: str, body: object = None, *, seconds: float = SECONDS) -> Any:  # noqa: ANN401 - JSON
+        """Call the administration API and return its answer, which may take so long. Raises RemoteError."""
         raw = b"" if body is None else json.dumps(body).encode()
-        return self._call(method, path, raw, {"Authorization": f"Bearer {self.admin_key}"})
+        headers = {"Authorization": f"Bearer {self.admin_key}"}
+        found, _ = self._read(method, path, raw, headers, seconds)
+        return json.loads(found) if found else None
 
     def download(self, path: str) -> bytes:
         """Return a file that the administration API makes. Raises RemoteError."""
@@ -82,9 +84,6 @@ class Client:
                 return str(resource["id"])
         raise RemoteError("The gateway does not know the resource of the connection string.")
 
-    def _call(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Any:  # noqa: ANN401
-        return self._exchange(method, target, body, headers)[0]
-
     def _exchange(
         self, method: str, target: str, body: bytes, headers: dict[str, str]
     ) -> tuple[Any, Mapping[str, str]]:
@@ -92,7 +91,7 @@ class Client:
         return json.loads(raw) if raw else None, told
 
     def _read(
-        self, method: str, target: str, body: bytes, headers: dict[str, str]
+        self, method: str, target: str, body: bytes, headers: dict[str, str], seconds: float = SECONDS
     ) -> tuple[bytes, Mapping[str, str]]:
         request = urllib.request.Request(  # noqa: S310 - our own https endpoint
             self.endpoint + target, data=body or None, method=method, headers=headers
@@ -100,7 +99,7 @@ class Client:
         if body:
             request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS, context=self.context) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=seconds, context=self.context) as answer:  # noqa: S310
                 raw, told = answer.read(), answer.headers
         except urllib.error.HTTPError as error:
             kind = RemoteUnavailable if error.code == STARTING else RemoteError

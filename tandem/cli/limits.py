@@ -4,12 +4,12 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, fail, folder, told
 from tandem.cli.resources import find
+from tandem.cli.show import plain, print_table
 from telephony.usage.settings import LimitSettings, camel
 
 app = typer.Typer(no_args_is_help=True, help="Limits: what a resource may send, call and spend.")
@@ -31,11 +31,11 @@ def show(resource: Named = None, data: Data = None) -> None:
         print("A demonstration resource: no limit towards the simulated carrier, nothing to any other.")
     table = Table(box=None, pad_edge=False)
     for column in ("limit", "value", "", "today"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column)
     for name in LimitSettings.__struct_fields__:
         own = "" if camel(name) in found["own"] else "default"
-        table.add_row(name, _text(found[camel(name)]), own, _used(name, today))
-    Console().print(table)
+        table.add_row(name, plain(_text(found[camel(name)])), own, _used(name, today))
+    print_table(table)
 
 
 @app.command("set")

@@ -1,10 +1,7 @@
 """`tandem numbers`: the inventory, and the numbers of the resource in the data folder."""
 
-import csv
 import re
-import sys
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, repeat
 from pathlib import Path
@@ -12,14 +9,13 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tandem.cli.client import Client
+from tandem.cli.imports import Rejection, batches, header, progress_bar, tell
 from tandem.cli.options import Data, fail, folder, told
-from telephony.kernel.errors import InvalidRequest
-from telephony.numbers.lines import BadLine, header_of, read_lines, text_of
+from tandem.cli.show import clock_time, plain, print_table
+from telephony.numbers.lines import header_of, read_lines
 
 VERSION: Final = "2025-06-01"
 
@@ -37,16 +33,9 @@ RANGE: Final = 10_000
 _RANGE: Final = re.compile(r"[0-9]-\+?[0-9]")
 """What a range looks like; a line that only looks like one makes a request smaller."""
 
-SHOWN: Final = 20
-"""Rejected lines that are printed; `--report` has all."""
-
-WIDTH: Final = 240
-"""Characters of a line that goes to a file or another program."""
-
 app = typer.Typer(no_args_is_help=True, help="Import, search, buy and release numbers.")
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="In E.164, or a short code.")]
-Rejection = tuple[int, str]
 
 
 @app.command("import")
@@ -67,7 +56,7 @@ def import_(
     with told(), file.open("rb") as opened:
         client = Client.of(folder(data))
         lines = read_lines(opened)
-        delimiter, columns = _header(lines)
+        delimiter, columns = header(lines, header_of)
         common = {"columns": columns, "delimiter": delimiter, "defaults": defaults}
 
         def send(first: int, batch: list[str]) -> Any:  # noqa: ANN401 - JSON
@@ -77,10 +66,11 @@ def import_(
 
         # One request is on its way while the next is read: in order, because of a number that is there twice
         # the last line counts.
-        with _progress() as progress, ThreadPoolExecutor(1) as sender:
+        with progress_bar() as progress, ThreadPoolExecutor(1) as sender:
             task = progress.add_task("bytes", total=file.stat().st_size)
             sent: deque[Future[Any]] = deque()
-            for first, batch, bad in chain(_batches(lines), repeat((0, [], []), AHEAD)):
+            requests = batches(lines, most_lines=LINES, most=NUMBERS, weigh=_weight)
+            for first, batch, bad in chain(requests, repeat((0, [], []), AHEAD)):
                 rejected += bad
                 if batch:
                     sent.append(sender.submit(send, first, batch))
@@ -89,8 +79,7 @@ def import_(
                     kept += answer["kept"]
                     rejected += [(one["line"], one["reason"]) for one in answer["rejected"]]
                 progress.update(task, completed=opened.tell())
-    rejected.sort()
-    _tell(kept, rejected, report)
+    tell(f"{kept} numbers are in the inventory", rejected, report)
     if rejected:
         raise typer.Exit(1)
 
@@ -154,7 +143,7 @@ def search(
         found = client.acs("GET", headers["Location"])
     for number in found["phoneNumbers"]:
         print(number)
-    print(f"held until {found['searchExpiresBy']}, {_cost(found['cost'])} each; buy them with:")
+    print(f"held until {clock_time(found['searchExpiresBy'])}, {_cost(found['cost'])} each; buy them with:")
     agree = " --agree-not-to-resell" if found["isAgreementToNotResellRequired"] else ""
     print(f"  tandem numbers buy {found['searchId']}{agree}")
 
@@ -196,8 +185,8 @@ def show(number: Number, data: Data = None) -> None:
         found = Client.of(folder(data)).admin("GET", f"/admin/numbers/{quote(number, safe='')}")
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in found.items():
-        table.add_row(name, _text(name, value))
-    _console().print(table)
+        table.add_row(name, plain(_text(name, value)))
+    print_table(table)
 
 
 @app.command("withdraw")
@@ -214,66 +203,8 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _header(lines: Iterator[tuple[int, bytes]]) -> tuple[str, tuple[str, ...]]:
-    try:
-        _, raw = next(lines, (1, b""))
-        return header_of(text_of(raw))
-    except BadLine as error:
-        raise InvalidRequest(f"The first line cannot be read: {error}.") from None
-
-
-def _batches(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, list[str], list[Rejection]]]:
-    """Return requests: the number of the first line, the lines, and those that are rejected here.
-
-    A line that is rejected here stands empty among the others, so that their numbers stay right.
-    """
-    first, batch, bad, weight = 0, list[str](), list[Rejection](), 0
-    for place, raw in lines:
-        text = ""
-        try:
-            text = text_of(raw)
-        except BadLine as error:
-            bad.append((place, str(error)))
-        weigh = RANGE if _RANGE.search(text) else 1
-        if len(batch) >= LINES or weight + weigh > NUMBERS:
-            yield first, batch, bad
-            batch, bad, weight = [], [], 0
-        if not batch:
-            first = place
-        batch.append(text)
-        weight += weigh
-    yield first, batch, bad
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("importing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("bytes"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
-def _tell(kept: int, rejected: list[Rejection], report: Path | None) -> None:
-    print(f"{kept} numbers are in the inventory; {len(rejected)} lines were rejected")
-    if report is not None:
-        with report.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("line", "reason"))
-            writer.writerows(rejected)
-    for line, reason in rejected[:SHOWN]:
-        print(f"line {line}: {reason}", file=sys.stderr)
-    if len(rejected) > SHOWN:
-        more = f"the rest is in {report}" if report else "--report FILE writes all"
-        print(f"… and {len(rejected) - SHOWN} more; {more}", file=sys.stderr)
-
-
-def _console() -> Console:
-    """Return where tables go: a pipe has no width, and nothing in it may be cut off."""
-    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+def _weight(line: str) -> int:
+    return RANGE if _RANGE.search(line) else 1
 
 
 def _print_owned(found: list[dict[str, Any]]) -> None:
@@ -290,9 +221,9 @@ def _print_owned(found: list[dict[str, Any]]) -> None:
             can["calling"],
             can["sms"],
             _cost(one["cost"]),
-            one["purchaseDate"][:10],
+            clock_time(one["purchaseDate"]),
         )
-    _console().print(table)
+    print_table(table)
 
 
 def _print_inventory(found: list[dict[str, Any]]) -> None:
@@ -309,10 +240,10 @@ def _print_inventory(found: list[dict[str, Any]]) -> None:
             can["calling"],
             can["sms"],
             _cost(one["cost"]),
-            one["carrier"],
+            plain(one["carrier"]),
             one.get("resource", ""),
         )
-    _console().print(table)
+    print_table(table)
 
 
 def _text(name: str, value: Any) -> str:  # noqa: ANN401 - JSON

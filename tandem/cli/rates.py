@@ -1,22 +1,18 @@
 """`tandem rates`: what resources are charged by, and what carriers charge."""
 
-import csv
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tandem.cli.client import Client
+from tandem.cli.imports import Rejection, batches, header, progress_bar, tell
 from tandem.cli.options import Data, fail, folder, told
 from tandem.cli.resources import find
-from telephony.kernel.csv_lines import BadLine, read_lines, text_of
-from telephony.kernel.errors import InvalidRequest
+from tandem.cli.show import clock_time, plain, print_table
+from telephony.kernel.csv_lines import read_lines
 from telephony.usage.csv_rates import header_of
 
 LINES: Final = 5_000
@@ -25,13 +21,9 @@ LINES: Final = 5_000
 BYTES: Final = 1_000_000
 """Characters a request, below what the gateway takes."""
 
-SHOWN: Final = 20
-"""Rejected lines that are printed; `--report` has all."""
-
 app = typer.Typer(no_args_is_help=True, help="Rate sheets: import, show, and say who is charged by which.")
 
 Sheet = Annotated[str, typer.Argument(metavar="SHEET", help="Its name.")]
-Rejection = tuple[int, str]
 
 
 @app.command("import")
@@ -42,7 +34,7 @@ def import_(
     ],
     currency: Annotated[str, typer.Option(help="Of its prices: ISO 4217.")] = "USD",
     kind: Annotated[
-        str | None, typer.Option(help="voice or sms: of lines that do not say; prices a minute or a segment.")
+        str | None, typer.Option(help="voice, sms or sms-in: of lines that do not say. A minute, a segment.")
     ] = None,
     increments: Annotated[
         str | None, typer.Option(help="Such as 60/60 or 30/6: of lines that do not say; else 1/1.")
@@ -64,15 +56,15 @@ def import_(
     with told(), file.open("rb") as opened:
         client = Client.of(folder(data))
         lines = read_lines(opened)
-        delimiter, columns = _header(lines, ignore or [])
+        delimiter, columns = header(lines, lambda text: header_of(text, ignore or []))
         common = {"columns": columns, "delimiter": delimiter, "defaults": defaults, "currency": currency}
         place = f"/admin/rate-sheets/{quote(sheet, safe='')}/drafts"
         draft = f"{place}/{client.admin('POST', place, {'currency': currency})['draft']}"
         try:
-            with _progress() as progress:
+            with progress_bar() as progress:
                 task = progress.add_task("bytes", total=file.stat().st_size)
                 kept, rejected = 0, list[Rejection]()
-                for first, batch, bad in _batches(lines):
+                for first, batch, bad in batches(lines, most_lines=LINES, most=BYTES, weigh=len):
                     rejected += bad
                     body = {**common, "firstLine": first, "lines": batch}
                     answer = client.admin("POST", f"{draft}:add", body)
@@ -84,13 +76,13 @@ def import_(
                 done = client.admin("POST", f"{draft}:activate", {"strict": strict})
                 kept, in_force = done["lines"], done["inForce"]
                 rejected += [(one["line"], one["reason"]) for one in done["rejected"]]
-        except BaseException:
+        except BaseException:  # also when the user breaks it off: half a sheet is not left behind
             client.admin("DELETE", draft)
             raise
         if not in_force:
             client.admin("DELETE", draft)
-    rejected.sort()
-    _tell(sheet, kept if in_force else 0, rejected, report)
+    what = f"{kept} rates are in force in {sheet}" if kept and in_force else f"{sheet} was not changed"
+    tell(what, rejected, report)
     if rejected or not in_force:
         raise typer.Exit(1)
 
@@ -102,20 +94,25 @@ def list_(data: Data = None) -> None:
         found = Client.of(folder(data)).admin("GET", "/admin/rate-sheets")["value"]
     table = Table(box=None, pad_edge=False)
     for column in ("sheet", "currency", "version", "lines", "since", "used by"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column)
     for one in found:
         users = ", ".join(one["usedBy"])
         table.add_row(
-            one["name"], one["currency"], str(one["version"]), str(one["lines"]), one["updated"][:19], users
+            plain(one["name"]),
+            one["currency"],
+            str(one["version"]),
+            str(one["lines"]),
+            clock_time(one["updated"]),
+            plain(users),
         )
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("show")
 def show(
     sheet: Sheet,
     number: Annotated[str | None, typer.Option(help="Only the rate of this number now, in E.164.")] = None,
-    kind: Annotated[str, typer.Option(help="voice or sms, with --number.")] = "sms",
+    kind: Annotated[str, typer.Option(help="voice, sms or sms-in, with --number.")] = "sms",
     prefix: Annotated[str, typer.Option(help="Only of prefixes that begin so.")] = "",
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 100,
     data: Data = None,
@@ -140,7 +137,7 @@ def show(
         "until",
         "destination",
     ):
-        table.add_column(column, overflow="fold")
+        table.add_column(column)
     for one in found:
         table.add_row(
             one["prefix"],
@@ -149,11 +146,11 @@ def show(
             one["setup"],
             one["minimum"],
             one["increments"] if one["kind"] == "voice" else "",
-            one.get("validFrom", ""),
-            one.get("validUntil", "")[:19],
-            one.get("destination", ""),
+            clock_time(one["validFrom"]) if "validFrom" in one else "",
+            clock_time(one["validUntil"]) if "validUntil" in one else "",
+            plain(one.get("destination", "")),
         )
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("export")
@@ -209,61 +206,3 @@ def _whom(client: Client, resource: str | None, carrier: str | None) -> dict[str
         return {"carrier": carrier}
     assert resource is not None
     return {"resource": "*" if resource in ("all", "*") else find(client, resource)["id"]}
-
-
-def _header(lines: Iterator[tuple[int, bytes]], ignore: list[str]) -> tuple[str, tuple[str, ...]]:
-    try:
-        _, raw = next(lines, (1, b""))
-        return header_of(text_of(raw), ignore)
-    except BadLine as error:
-        raise InvalidRequest(f"The first line cannot be read: {error}.") from None
-
-
-def _batches(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, list[str], list[Rejection]]]:
-    """Return requests: the number of the first line, the lines, and those that are rejected here.
-
-    A line that is rejected here stands empty among the others, so that their numbers stay right.
-    """
-    first, batch, bad, size = 0, list[str](), list[Rejection](), 0
-    for place, raw in lines:
-        text = ""
-        try:
-            text = text_of(raw)
-        except BadLine as error:
-            bad.append((place, str(error)))
-        if batch and (len(batch) >= LINES or size + len(text) > BYTES):
-            yield first, batch, bad
-            batch, bad, size = [], [], 0
-        if not batch:
-            first = place
-        batch.append(text)
-        size += len(text)
-    if batch:
-        yield first, batch, bad
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("importing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("bytes"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
-def _tell(sheet: str, kept: int, rejected: list[Rejection], report: Path | None) -> None:
-    what = f"{kept} rates are in force in {sheet}" if kept else f"{sheet} was not changed"
-    print(f"{what}; {len(rejected)} lines were rejected")
-    if report is not None:
-        with report.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("line", "reason"))
-            writer.writerows(rejected)
-    for line, reason in rejected[:SHOWN]:
-        print(f"line {line}: {reason}", file=sys.stderr)
-    if len(rejected) > SHOWN:
-        more = f"the rest is in {report}" if report else "--report FILE writes all"
-        print(f"… and {len(rejected) - SHOWN} more; {more}", file=sys.stderr)

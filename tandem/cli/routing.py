@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, fail, folder, told
+from tandem.cli.show import clock_time, plain, print_table
 
 OPERATORS = "/admin/routes"
 
@@ -37,15 +37,15 @@ def show(
 
         print(json.dumps(found["set"], indent=2))
         return
-    console, rules = Console(), found["set"]
+    rules = found["set"]
     print(
         f"version {found['version']}"
-        + (f" of {found['updatedAt']}" if "updatedAt" in found else ": none yet")
+        + (f" of {clock_time(found['updatedAt'])}" if "updatedAt" in found else ": none yet")
     )
     if rules.get("routes"):
-        console.print(_routes(rules))
+        print_table(_routes(rules))
     if rules.get("inbound"):
-        console.print(_inbound(rules))
+        print_table(_inbound(rules))
 
 
 @app.command("apply")
@@ -60,7 +60,7 @@ def apply(
 ) -> None:
     """Put a set in force as a whole; when anything in it is wrong, nothing changes."""
     with told():
-        rules = _read(file)
+        rules = read_set(file)
         client, path = Client.of(folder(data)), _path(resource)
         if check:
             done = client.admin("POST", f"{path}:check", {"set": rules})
@@ -101,7 +101,7 @@ def _path(resource: str | None) -> str:
     return OPERATORS if resource is None else f"/admin/resources/{resource}/routes"
 
 
-def _read(file: Path) -> Any:  # noqa: ANN401 - JSON
+def read_set(file: Path) -> Any:  # noqa: ANN401 - JSON
     """Return a file's set as the API takes it: TOML in snake_case or camelCase, or JSON as `show` has it."""
     import json
     import tomllib
@@ -141,9 +141,9 @@ def _routes(rules: dict[str, Any]) -> Table:
             one["id"],
             one["kind"],
             _some(one.get("prefixes", ())) or "all",
-            one["target"],
+            plain(one["target"]),
             str(one.get("priority", 0)),
-            f"{_units(one.get('cost', 0))} {currency}",
+            f"{units(one.get('cost', 0))} {currency}",
             str(one.get("weight", 1)),
             _conditions(one),
             style=None if one.get("enabled", True) else "dim",
@@ -161,7 +161,7 @@ def _inbound(rules: dict[str, Any]) -> Table:
             one["id"],
             ", ".join(one.get("kinds", ())) or "all",
             _some(numbers) or "",
-            str(one["target"].get("kind")),
+            plain(str(one["target"].get("kind"))),
             _conditions(one),
             style=None if one.get("enabled", True) else "dim",
         )
@@ -190,12 +190,13 @@ def _some(values: Any) -> str:  # noqa: ANN401 - JSON
     return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")
 
 
-def _units(micros: int) -> str:
+def units(micros: int) -> str:
+    """Return 10⁻⁶ units as whole ones."""
     return f"{micros // 1_000_000}.{micros % 1_000_000:06d}".rstrip("0").ljust(4, "0")
 
 
 def _amount(money: dict[str, Any]) -> str:
-    return f"{_units(money['micros'])} {money['currency']}"
+    return f"{units(money['micros'])} {money['currency']}"
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -205,14 +206,17 @@ def _print(found: dict[str, Any]) -> None:
     print(
         f"routes of version {found['version']}, {found['at']}, resource {found.get('resource') or 'unknown'}"
     )
-    console = Console()
     if found.get("tried"):
         table = Table("tried", "", "for", "to", "why", box=None, pad_edge=False)
         for one in found["tried"]:
             table.add_row(
-                one["rule"], "yes" if one["taken"] else "no", one["prefix"], one["target"], one["why"]
+                plain(one["rule"]),
+                "yes" if one["taken"] else "no",
+                plain(one["prefix"]),
+                plain(one["target"]),
+                plain(one["why"]),
             )
-        console.print(table)
+        print_table(table)
     if found.get("more"):
         print(f"and {found['more']} more")
     if found.get("hops"):
@@ -222,8 +226,11 @@ def _print(found: dict[str, Any]) -> None:
             price = (
                 f"{_amount(hop['price']['amount'])} a {hop['price']['per']}" if "price" in hop else "unknown"
             )
-            table.add_row(str(place), name, hop["destination"], hop["sender"], _amount(hop["cost"]), price)
-        console.print(table)
+            cost = _amount(hop["cost"]) if "cost" in hop else "own trunk"
+            table.add_row(
+                str(place), plain(name), plain(hop["destination"]), plain(hop["sender"]), cost, price
+            )
+        print_table(table)
     for stop in found.get("stops", ()):
         settings = ", ".join(f"{name} {value}" for name, value in stop["settings"].items())
         seconds = f" for {stop['seconds']} s" if "seconds" in stop else ""

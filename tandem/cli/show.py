@@ -111,7 +111,12 @@ def _fact(name: str, value: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def clock_time(text: str) -> str:
-    """Return an ISO time as local time of day, to the millisecond, with the date when it is not today's."""
+    """Return an ISO time as local time of day, to the millisecond, with the date when it is not today's.
+
+    A day without a time stays as it is: it is one of UTC.
+    """
+    if len(text) == len("2026-07-01"):
+        return text
     moment = datetime.fromisoformat(text).astimezone()
     day = "" if moment.date() == datetime.now(moment.tzinfo).date() else f"{moment:%Y-%m-%d} "
     return f"{day}{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"

@@ -4,12 +4,12 @@ from typing import Annotated
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
 from tandem.cli.resources import find
+from tandem.cli.show import plain, print_table
 
 app = typer.Typer(no_args_is_help=True, help="SIP trunks of tenants: SBCs that the operator lets them use.")
 
@@ -39,13 +39,13 @@ def list_(resource: Resource = None, data: Data = None) -> None:
         table.add_column(column)
     for one in found:
         table.add_row(
-            one["fqdn"],
+            plain(one["fqdn"]),
             str(one.get("sipSignalingPort", "")),
             STATES[one["state"]],
             one.get("health", ""),
-            ", ".join(one["routes"]),
+            plain(", ".join(one["routes"])),
         )
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("enable")

@@ -5,12 +5,12 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, fail, folder, told
 from tandem.cli.resources import find
+from tandem.cli.show import plain, print_table
 
 
 def usage(
@@ -49,13 +49,13 @@ def usage(
     table = Table(box=None, pad_edge=False)
     for column in (*groups, "count", "units", "price", "cost"):
         right = column in ("count", "units", "price", "cost")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+        table.add_column(column, justify="right" if right else "left")
     for line in lines:
         table.add_row(
-            *(line[name] for name in groups),
+            *(plain(line[name]) for name in groups),
             str(line["count"]),
             str(line["units"]),
             f"{line['price']} {line['currency']}" if line["currency"] else "",
             f"{line['cost']} {line['costCurrency']}" if line["costCurrency"] else "",
         )
-    Console().print(table)
+    print_table(table)

@@ -29,6 +29,12 @@ def from_file(file: Path) -> Table:
 
     Raises ConfigurationError when it cannot be read or is not TOML, with line and column.
     """
+    document, lines = read_toml(file)
+    return _with_origins(document, (), str(file), lines)
+
+
+def read_toml(file: Path) -> tuple[dict[str, Any], Mapping[tuple[str, ...], int]]:
+    """Return what `file` says as it stands, and the line of each key. Raises as `from_file` does."""
     try:
         raw = file.read_bytes()
         if len(raw) > MAX_FILE:
@@ -41,7 +47,12 @@ def from_file(file: Path) -> Table:
         raise ConfigurationError(f"{file}: not UTF-8 at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file}: not TOML: {error}") from error
-    return _with_origins(document, (), str(file), _lines(text))
+    return document, _lines(text)
+
+
+def from_document(document: dict[str, Any], name: str) -> Table:
+    """Return what a document that was read already says; errors name it `name`."""
+    return _with_origins(document, (), name, {})
 
 
 def _with_origins(

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 from telephony.events.event import EventSchema
 from telephony.events.ports import Sealer
 from telephony.events.retry import DeadReason
+from telephony.events.routed import ROUTED_TYPES
 from telephony.events.states import (
     DELIVERY,
     SUBSCRIPTION,
@@ -66,7 +67,8 @@ class AddSubscription:
         tx.execute(delete(subscriptions).where(mine, _c.name == self.name, or_(lapsed, failed)))
         if tx.execute(select(_c.id).where(mine, _c.name == self.name)).first() is not None:
             raise Conflict("There is a subscription of this name.", target="name")
-        count = tx.execute(select(func.count()).select_from(subscriptions).where(mine)).scalar_one()
+        counted = (mine, _c.event_types != ROUTED_TYPES)  # of those of rules there are as many as URLs
+        count = tx.execute(select(func.count()).select_from(subscriptions).where(*counted)).scalar_one()
         if count >= MAX_SUBSCRIPTIONS:
             raise Conflict(f"A resource has at most {MAX_SUBSCRIPTIONS} subscriptions.")
         tx.execute(

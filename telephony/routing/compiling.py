@@ -7,7 +7,7 @@ from telephony.kernel.errors import InvalidRequest
 from telephony.routing.formats import NumberFormats
 from telephony.routing.inbound import InboundTable, compile_inbound
 from telephony.routing.overlaps import Oddity, oddities
-from telephony.routing.rules import RouteSet
+from telephony.routing.rules import BY_NUMBER, RouteSet
 from telephony.routing.table import RouteTable, compile_table
 from telephony.routing.targets import TargetKinds
 
@@ -31,7 +31,14 @@ def compile_set(rules: RouteSet, carriers: Mapping[str, NumberFormats], kinds: T
 def check_set(
     rules: RouteSet, carriers: Mapping[str, NumberFormats], kinds: TargetKinds, *, operator: bool
 ) -> tuple[Oddity, ...]:
-    """Return what is odd about a set that somebody wants to put in force.
+    """Return what is odd about a set that somebody wants to put in force. Raises as `examined` does."""
+    return examined(rules, carriers, kinds, operator=operator)[1]
+
+
+def examined(
+    rules: RouteSet, carriers: Mapping[str, NumberFormats], kinds: TargetKinds, *, operator: bool
+) -> tuple[Compiled, tuple[Oddity, ...]]:
+    """Return the tables of a set that was not accepted yet, and what is odd about it.
 
     Raises InvalidRequest, naming the place, for what cannot be used, for a carrier that is not there, and for
     outbound routes in a set that is not the operator's.
@@ -39,11 +46,11 @@ def check_set(
     if rules.routes and not operator:
         raise InvalidRequest("routes: Ways out are the operator's (/admin/routes).", target="routes")
     for place, route in enumerate(rules.routes):
-        if route.target not in carriers:
+        if route.target not in carriers and route.target != BY_NUMBER:
             known = ", ".join(sorted(carriers)) or "none"
             raise InvalidRequest(
-                f"routes[{place}].target: There is no carrier {route.target!r}; there are {known}.",
+                f"routes[{place}].target: There is no carrier {route.target!r}; there are {known}, and {BY_NUMBER}.",
                 target=f"routes[{place}].target",
             )
     compiled = compile_set(rules, carriers, kinds)
-    return oddities(rules, compiled.outbound, compiled.inbound)
+    return compiled, oddities(rules, compiled.outbound, compiled.inbound)

@@ -1,6 +1,6 @@
 """The decision where something goes out to: one function, with or without a witness of its reasons. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
@@ -12,8 +12,8 @@ from msgspec import Struct
 from telephony.kernel.e164 import E164
 from telephony.kernel.money import Money
 from telephony.routing.formats import written
-from telephony.routing.rules import Kind
-from telephony.routing.table import Candidate, Plane, RouteTable, by_rank
+from telephony.routing.rules import BY_NUMBER, Kind
+from telephony.routing.table import Candidate, RouteTable, by_rank
 
 MAX_TARGETS: Final = 20
 """Targets of a decision; a call tries three of them (R8)."""
@@ -38,6 +38,10 @@ class Question(Struct, frozen=True, gc=False):
     """When: microseconds UTC."""
     seed: bytes = b""
     """Chance that can be repeated: the interaction's id. The same seed draws the same order."""
+    own: str = ""
+    """The carrier that the sender's number belongs to; empty: none."""
+    without: tuple[str, ...] = ()
+    """Carriers that were tried already."""
 
 
 class Hop(Struct, frozen=True, gc=False):
@@ -104,23 +108,27 @@ def decide(
 
     Prefixes from the longest to the shortest; of one prefix by priority, cost and weight; each carrier once.
     """
-    plane = table.planes[question.kind]
-    chosen = _chosen(plane, question, witness)
+    chosen = _chosen(table, question, witness)
     down: set[str] = set()
     if usable is not None:
-        down = {each.target for each, _ in chosen if not usable(each.target)}
-        chosen.sort(key=lambda pair: pair[0].target in down)  # stable: the order stays within both
+        down = {target for target, _, _ in chosen if not usable(target)}
+        if down:
+            chosen.sort(key=lambda way: way[0] in down)  # stable: the order stays within both
     return Decision(
         question.number,
-        tuple(
-            _hop(table, question, each, length, each.target not in down)
-            for each, length in chosen[:MAX_TARGETS]
-        ),
+        tuple([
+            _hop(table, question, target, each, length, target not in down)
+            for target, each, length in chosen[:MAX_TARGETS]
+        ]),
     )
 
 
-def _chosen(plane: Plane, question: Question, witness: Witness | None) -> list[tuple[Candidate, int]]:
-    chosen: list[tuple[Candidate, int]] = []
+def _chosen(
+    table: RouteTable, question: Question, witness: Witness | None
+) -> list[tuple[str, Candidate, int]]:
+    """Return carriers in order, each with the route that leads there and the length of its prefix."""
+    plane = table.planes[question.kind]
+    chosen: list[tuple[str, Candidate, int]] = []
     taken: dict[str, str] = {}
     stopped = ""
     for length, group in plane.groups(question.number):
@@ -138,21 +146,19 @@ def _chosen(plane: Plane, question: Question, witness: Witness | None) -> list[t
         for each in _in_order(group, question, length, witness):
             if each.stop:
                 stopped = stopped or each.id
-            if each.target in taken:
+            target = each.target if each.target != BY_NUMBER else question.own
+            why_not = _closed(table, question, target, taken)
+            if why_not:
                 if witness is not None:
-                    why = f"{taken[each.target]} goes there already"
-                    witness.note(each.id, each.target, _prefix(question, length), False, why)
+                    witness.note(each.id, target or BY_NUMBER, _prefix(question, length), False, why_not)
                 continue
-            taken[each.target] = each.id
-            chosen.append((each, length))
+            taken[target] = each.id
+            chosen.append((target, each, length))
             if witness is not None:
-                witness.note(
-                    each.id,
-                    each.target,
-                    _prefix(question, length),
-                    True,
-                    f"number {len(chosen)} by the rules",
-                )
+                why = f"number {len(chosen)} by the rules"
+                if each.target == BY_NUMBER:
+                    why += ": the carrier of the sender's number"
+                witness.note(each.id, target, _prefix(question, length), True, why)
         if stopped and witness is None:
             break
     if witness is not None:
@@ -161,6 +167,20 @@ def _chosen(plane: Plane, question: Question, witness: Witness | None) -> list[t
                 each.id, each.target, _prefix(question, length), False, "its pattern is not in the number"
             )
     return chosen
+
+
+def _closed(table: RouteTable, question: Question, target: str, taken: Mapping[str, str]) -> str:
+    """Return why a carrier is not one to try by this route, in words; empty when it is."""
+    if target in taken:
+        return f"{taken[target]} goes there already"
+    if target in question.without:
+        return "tried already"
+    if target not in table.formats:  # only that of the sender's number: others are looked at beforehand
+        return f"the carrier of the sender's number, {target}, is not there" if target else _NO_CARRIER
+    return ""
+
+
+_NO_CARRIER: Final = "the sender is no number of a carrier"
 
 
 def _in_order(
@@ -207,10 +227,12 @@ def _waiting(candidate: Candidate, seed: bytes) -> tuple[float, float]:
     return (-log(share) / candidate.weight if candidate.weight else inf, share)
 
 
-def _hop(table: RouteTable, question: Question, candidate: Candidate, length: int, up: bool) -> Hop:
-    formats = table.formats[candidate.target]
+def _hop(
+    table: RouteTable, question: Question, target: str, candidate: Candidate, length: int, up: bool
+) -> Hop:
+    formats = table.formats[target]
     return Hop(
-        candidate.target,
+        target,
         candidate.id,
         _prefix(question, length),
         written(question.number, formats.destination),

@@ -1,7 +1,7 @@
 """Why something goes where it goes: what the router decided, told by a witness of that very decision."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 from msgspec import Meta, Struct
@@ -12,11 +12,12 @@ from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.ids import ResourceId, from_text, to_text
 from telephony.kernel.money import Money
 from telephony.routing.decide import Hop, Tried, Witness
-from telephony.routing.dialled import MAX_WRITTEN, country_of
+from telephony.routing.dialled import MAX_WRITTEN, Reading, country_of
 from telephony.routing.inbound import Arrival
 from telephony.routing.ports import Attempt, Limits, LimitState, Price, Prices
 from telephony.routing.router import Router
 from telephony.routing.rules import Kind
+from telephony.routing.voice import VoiceRouter, VoiceWay, Whose, by_carrier
 
 Written = Annotated[str, Meta(min_length=1, max_length=MAX_WRITTEN)]
 
@@ -62,7 +63,7 @@ class PriceView(Struct, frozen=True, omit_defaults=True):
 
 
 class HopView(Struct, frozen=True, omit_defaults=True):
-    """A carrier to try."""
+    """A carrier to try, or a trunk of the resource's own."""
 
     target: str
     route: str
@@ -70,9 +71,12 @@ class HopView(Struct, frozen=True, omit_defaults=True):
     destination: str
     """The number as the carrier gets it."""
     sender: str
-    cost: MoneyView
     up: bool
+    cost: MoneyView | None = None
+    """Not there: it is the resource's own trunk, of which nobody knows a cost."""
     price: PriceView | None = None
+    whose: Whose = Whose.OPERATOR
+    """Whose trunk or link it is."""
 
 
 class StopView(Struct, frozen=True, omit_defaults=True):
@@ -105,7 +109,7 @@ class Explanation(Struct, frozen=True, rename="camel", omit_defaults=True):
     more: int = 0
     """How many more there were."""
     hops: tuple[HopView, ...] = ()
-    """Out: carriers in the order in which they are tried."""
+    """Out: carriers, or the resource's own trunks, in the order in which they are tried."""
     rule: str = ""
     """In: the rule that decided."""
     stops: tuple[StopView, ...] = ()
@@ -123,6 +127,10 @@ class Owners(Protocol):
         """Return whose number it is; None: nobody's. Raises Unavailable."""
         ...
 
+    async def carrier(self, number: str) -> str:
+        """Return the carrier that a number belongs to; empty: none. Raises Unavailable."""
+        ...
+
 
 class Explain:
     """Asks the router as whoever sends and receives does, and writes down what it says."""
@@ -135,9 +143,12 @@ class Explain:
         owners: Owners,
         prices: Prices,
         limits: Limits,
+        voice: VoiceRouter | None = None,
     ) -> None:
+        """`voice` knows the resources' own trunks as well; without it calls go by carriers alone."""
         self._router, self._clock, self._owners = router, clock, owners
         self._prices, self._limits = prices, limits
+        self._voice: Final = voice or VoiceRouter(router)
 
     async def __call__(self, asked: Asked) -> Explanation:
         """Explain. Raises InvalidRequest for a time or id that is none, Unavailable."""
@@ -151,24 +162,34 @@ class Explain:
         sender = self._router.own_number(asked.sender) or asked.sender
         owner = await self._owners.owner(sender)
         resource = owner if asked.resource is None else ResourceId(_id(asked.resource, "resource"))
-        attempt = Attempt(resource or ResourceId(bytes(16)), asked.kind, asked.to, sender, at, seed)
+        attempt = Attempt(
+            resource or ResourceId(bytes(16)),
+            asked.kind,
+            asked.to,
+            sender,
+            at,
+            seed,
+            await self._owners.carrier(sender),
+        )
         witness = Witness()
-        way = self._router.out(attempt, witness)
-        number = way.reading.number or ""
-        priced = [(hop, await self._prices.price(attempt, number, hop)) for hop in way.hops]
+        reading, ways, refusal = self._ways(attempt, witness)
+        number = reading.number or ""
+        priced = [(way, await self._prices.price(attempt, number, _hop(way))) for way in ways]
         limits: Sequence[LimitState] = ()
         if priced:
-            hop, price = priced[0]
+            way, price = priced[0]
+            if way.whose is Whose.RESOURCE and way.sender != sender:  # the route shows another caller
+                owner = await self._owners.owner(way.sender)
             limits = (
                 _own_sender(owner, resource),
-                *await self._limits.preview(attempt, number, price, hop.target),
+                *await self._limits.preview(attempt, number, price, way.target),
             )
         refused = next((each for each in limits if not each.allowed), None)
         return Explanation(
             "out",
             asked.kind,
-            way.reading.written,
-            tuple(StepView(step.what, step.text) for step in way.reading.steps),
+            reading.written,
+            tuple(StepView(step.what, step.text) for step in reading.steps),
             number,
             country_of(E164(number)) if number else "",
             self._router.tables.version,
@@ -176,10 +197,18 @@ class Explain:
             "" if resource is None else to_text(resource),
             tuple(witness.tried),
             witness.more,
-            tuple(_hop(hop, price) for hop, price in priced),
+            tuple(_shown(way, price) for way, price in priced),
             limits=tuple(limits),
-            refusal=way.refusal or ("" if refused is None else f"The limit {refused.limit} forbids it."),
+            refusal=refusal or ("" if refused is None else f"The limit {refused.limit} forbids it."),
         )
+
+    def _ways(self, attempt: Attempt, witness: Witness) -> tuple[Reading, Sequence[VoiceWay], str]:
+        """Return where a call or text goes, and why nowhere: asked of whoever decides it."""
+        if attempt.kind is Kind.VOICE:
+            found = self._voice.ways(attempt, witness)
+            return found.reading, found.ways, found.refusal
+        way = self._router.out(attempt, witness)
+        return way.reading, tuple(by_carrier(hop) for hop in way.hops), way.refusal
 
     async def _inward(self, asked: Asked, at: int) -> Explanation:
         number = self._router.own_number(asked.to)
@@ -232,14 +261,21 @@ def _money(amount: Money) -> MoneyView:
     return MoneyView(amount.micros, amount.currency)
 
 
-def _hop(hop: Hop, price: Price | None) -> HopView:
+def _hop(way: VoiceWay) -> Hop:
+    """Return a way as prices are asked of it."""
+    cost = way.cost or Money(0, "")
+    return Hop(way.target, way.route, way.prefix, way.destination, way.sender, cost, way.up)
+
+
+def _shown(way: VoiceWay, price: Price | None) -> HopView:
     return HopView(
-        hop.target,
-        hop.route,
-        hop.prefix,
-        hop.destination,
-        hop.sender,
-        _money(hop.cost),
-        hop.up,
+        way.target,
+        way.route,
+        way.prefix,
+        way.destination,
+        way.sender,
+        way.up,
+        None if way.cost is None else _money(way.cost),
         None if price is None else PriceView(_money(price.amount), price.per, price.sheet, price.prefix),
+        way.whose,
     )

@@ -23,9 +23,7 @@ Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
 """ISO 3166 code."""
 
 
-class DigitRule(
-    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel", omit_defaults=True
-):
+class DigitRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Replaces the beginning of a number."""
 
     begins: Dialled = ""
@@ -36,9 +34,7 @@ class DigitRule(
     """What is put in front then."""
 
 
-class NumberFormat(
-    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel", omit_defaults=True
-):
+class NumberFormat(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """How numbers are written in one direction."""
 
     form: Form = "digits"
@@ -61,9 +57,7 @@ class NumberFormat(
             raise ValueError(f"country: {self.country} has no country code")
 
 
-class NumberFormats(
-    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel", omit_defaults=True
-):
+class NumberFormats(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """How a carrier writes numbers."""
 
     destination: NumberFormat = NumberFormat()

@@ -26,6 +26,10 @@ class Attempt(Struct, frozen=True, gc=False):
     """When: microseconds UTC."""
     seed: bytes = b""
     """The interaction's id: the same draws the same order of equal routes again."""
+    own: str = ""
+    """The carrier that the sender's number belongs to; empty: none."""
+    without: tuple[str, ...] = ()
+    """Carriers that were tried already."""
 
 
 class WayOut(Struct, frozen=True, gc=False):
@@ -34,6 +38,8 @@ class WayOut(Struct, frozen=True, gc=False):
     reading: Reading
     decision: Decision | None
     """None when what was written is no number."""
+    version: int = 0
+    """Of the routes that decided; 0: there are none."""
 
     @property
     def hops(self) -> tuple[Hop, ...]:
@@ -45,7 +51,9 @@ class WayOut(Struct, frozen=True, gc=False):
         """Why it goes nowhere, in words; empty when it goes somewhere."""
         if self.decision is None:
             return str(self.reading.refusal or "")
-        return self.decision.refusal
+        if not self.decision.refusal or not self.version:
+            return self.decision.refusal and f"{self.decision.refusal} There are no routes."
+        return f"{self.decision.refusal} Version {self.version} of the routes is in force."
 
 
 class WaysOut(Protocol):

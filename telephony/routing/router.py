@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from telephony.kernel.e164 import is_short_code
 from telephony.kernel.ids import ResourceId
 from telephony.routing.decide import Question, Witness, decide
@@ -43,13 +45,21 @@ class Router:
         reading = read(attempt.written, self._plan)
         if reading.number is None:
             return WayOut(reading, None)
-        kind, health = attempt.kind, self._health
-        question = Question(kind, reading.number, attempt.sender, attempt.at, attempt.seed)
+        kind, health, tables = attempt.kind, self._health, self.tables
+        question = Question(
+            kind, reading.number, attempt.sender, attempt.at, attempt.seed, attempt.own, attempt.without
+        )
         usable = None if isinstance(health, AllUsable) else lambda carrier: health.usable(carrier, kind)
-        return WayOut(reading, decide(self.tables.outbound, question, usable=usable, witness=witness))
+        decision = decide(tables.outbound, question, usable=usable, witness=witness)
+        return WayOut(reading, decision, tables.version)
 
     def inward(self, resource: ResourceId, arrival: Arrival, witness: Witness | None = None) -> WayIn:
-        """See `telephony.routing.ports.WaysIn`: the resource's rules first, then the operator's."""
+        """See `telephony.routing.ports.WaysIn`: the resource's rules first, then the operator's.
+
+        A caller that is a number in another spelling is read first, so that none gets around a rule.
+        """
+        if not arrival.caller.startswith("+") and (caller := self.own_number(arrival.caller)):
+            arrival = replace(arrival, caller=caller)
         tables = self.tables
         own = tables.resources.get(resource)
         found = NOWHERE if own is None else decide_inbound(own, arrival, witness)

@@ -58,6 +58,9 @@ Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 Micros = Annotated[int, Meta(ge=0, le=MAX_COST)]
 """10⁻⁶ units of a currency."""
 
+BY_NUMBER: Final = "@number"
+"""The target of a route that goes to the carrier which the sender's number belongs to; no carrier is called so."""
+
 Party = Annotated[str, Meta(min_length=1, max_length=32)]
 """The beginning of a number, with its plus; or a whole name or short code."""
 
@@ -71,7 +74,7 @@ class Route(
     """What it is called in explanations."""
     kind: Kind
     target: Name
-    """The carrier."""
+    """The carrier; `@number`: the one that the sender's number belongs to."""
     prefixes: tuple[Prefix, ...] = ()
     """Numbers it takes, by their beginnings; none: all."""
     pattern: str | None = None

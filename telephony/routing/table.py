@@ -14,9 +14,9 @@ from msgspec import Struct
 from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.money import Money
 from telephony.routing.conditions import Conditions
-from telephony.routing.formats import USUAL, NumberFormats
+from telephony.routing.formats import NumberFormats
 from telephony.routing.patterns import PatternSet, pattern
-from telephony.routing.rules import MAX_PREFIXES, Kind, Route, RouteSet, check_prefixes, key_of
+from telephony.routing.rules import BY_NUMBER, MAX_PREFIXES, Kind, Route, RouteSet, check_prefixes, key_of
 from telephony.routing.windows import Calendars
 
 ONE: Final = 1_000_000
@@ -104,7 +104,7 @@ class RouteTable:
 
     planes: Mapping[Kind, Plane]
     formats: Mapping[str, NumberFormats]
-    """How each carrier writes numbers."""
+    """How each carrier that there is writes numbers."""
     currency: str
     prefixes: int
     """How many there are."""
@@ -135,7 +135,7 @@ def compile_table(rules: RouteSet, carriers: Mapping[str, NumberFormats]) -> Rou
         plane.longest = len(str(longest)) if longest else 0
     return RouteTable(
         planes,
-        {name: carriers.get(name, USUAL) for name in {route.target for route in rules.routes}},
+        dict(carriers),
         rules.currency,
         prefixes,
     )
@@ -179,7 +179,7 @@ class _Candidates:
             pattern(route.pattern, f"{at}.pattern")
         rank = (route.priority, route.cost * worth)
         why_not = "" if route.enabled else "disabled"
-        if not why_not and route.target not in self._carriers:
+        if not why_not and route.target not in self._carriers and route.target != BY_NUMBER:
             why_not = "there is no such carrier"
         return Candidate(
             route.id,

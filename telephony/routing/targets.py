@@ -42,10 +42,12 @@ class Webhook(Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[str, Meta(max_length=2048)]
 
 
-class Number(Struct, frozen=True, forbid_unknown_fields=True):
+class Number(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Another number is called or written to."""
 
     number: Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{6,14}$")]
+    named: bool = False
+    """Whether a text that is sent on, which is from a number of ours, begins with the one it was from."""
 
 
 class Sip(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ at once after a change of ours.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -39,8 +39,11 @@ class _Read:
 class Book:
     """The look-ups. `start` before the first, `refresh` after a change, `stop` at the end."""
 
-    def __init__(self, store: Store, defaults: LimitSettings) -> None:
-        self._store = store
+    def __init__(
+        self, store: Store, defaults: LimitSettings, declared: Callable[[str], str] = lambda _carrier: ""
+    ) -> None:
+        """`declared` returns the sheet that a carrier's own description names; empty: none."""
+        self._store, self._declared = store, declared
         self.defaults: Final = defaults
         self._default: Final = ceilings_of(defaults)
         self._limits: Mapping[ResourceId, tuple[LimitSettings, Changed, Ceilings]] = {}
@@ -69,7 +72,7 @@ class Book:
 
     def buy(self, carrier: str) -> Sheet | None:
         """Return the sheet that a carrier charges by."""
-        return self._buy.get(carrier)
+        return self._sheets.get(self._declared(carrier)) or self._buy.get(carrier)
 
     def sheet(self, name: str) -> Sheet | None:
         """Return a sheet by its name."""
@@ -77,8 +80,8 @@ class Book:
 
     @property
     def rated(self) -> bool:
-        """Whether there is any sheet in use."""
-        return bool(self._sell or self._buy or self._everybody)
+        """Whether there is any sheet in force."""
+        return bool(self._sheets)
 
     async def start(self) -> Self:
         """Read everything, and keep looking for changes."""

@@ -2,11 +2,12 @@
 
 A compare-and-add is one statement: it adds when the sum stays within the limit, and says nothing otherwise.
 SQLite has one writer; on PostgreSQL the row is locked until the commit, so that gateways go one after the
-other. Days are UTC's.
+other, and jobs name the resources whose counters they add to beforehand (`lock_of`). Days are UTC's.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -34,6 +35,15 @@ _TOUCH: Final = (
     "INSERT INTO limit_counters (resource, day, name, used) VALUES (?, ?, ?, 0) "
     "ON CONFLICT (resource, day, name) DO UPDATE SET used = limit_counters.used"
 )
+
+
+def lock_of(resource: ResourceId) -> int:
+    """Return the key under which a resource's counters are locked.
+
+    Whatever job adds to counters names it (`telephony.kernel.store.jobs.LockingJob`): jobs of several
+    resources stand in one group, and those of another gateway in another order.
+    """
+    return int.from_bytes(blake2b(resource, digest_size=8, person=b"counters").digest(), "big", signed=True)
 
 
 def spent(currency: str) -> str:

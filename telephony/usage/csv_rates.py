@@ -69,7 +69,13 @@ _ALIASES: Final = {
 _PREFIX: Final = re.compile(r"\+?([1-9][0-9]{0,14})|\*", re.ASCII)
 _INCREMENTS: Final = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})(?:/[0-9]+)?", re.ASCII)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_KINDS: Final = {"voice": Kind.VOICE, "call": Kind.VOICE, "sms": Kind.SMS, "message": Kind.SMS}
+_KINDS: Final = {
+    "voice": Kind.VOICE,
+    "call": Kind.VOICE,
+    "sms": Kind.SMS,
+    "message": Kind.SMS,
+    "sms-in": Kind.SMS_IN,
+}
 _EPOCH: Final = date(1970, 1, 1)
 _LAST_YEAR: Final = (date(9999, 1, 1) - _EPOCH).days * DAY
 
@@ -161,7 +167,7 @@ def _rate(line: int, given: Mapping[str, str], currency: str) -> Rate:
     kind = _KINDS.get(given["kind"].lower())
     if kind is None:
         raise ValueError(
-            "kind: expected voice or sms" + ("" if given["kind"] else "; --kind says it for all")
+            "kind: expected voice, sms or sms-in" + ("" if given["kind"] else "; --kind says it for all")
         )
     if not given["price"]:
         raise ValueError("price: not given")

@@ -139,6 +139,23 @@ class Limiter:
         self._take(resource, Kind.SMS, Limit.MESSAGES_PER_SECOND, rate, len(allowed))
         return Admission(resource, verdicts, counters)
 
+    def anew(
+        self, resource: ResourceId, carrier: str, sender: str, recipient: str, segments: int
+    ) -> Admission:
+        """Return what becomes of a message that was accepted before and goes by another carrier now.
+
+        Like `messages`, but nothing is counted for its rate. Raises LimitForbids when a demonstration
+        resource would reach a real carrier.
+        """
+        exempt = self._exempt(resource, carrier)
+        limits = None if exempt else self._book.ceilings(resource)
+        sell, buy = self._book.sell(resource), self._book.buy(carrier)
+        own = "" if limits is None or not limits.own else destination_of(sender).country
+        verdict = self._message(limits, sell, buy, own, recipient, segments, self._clock.now())
+        if limits is None or sell is None or limits.daily_budget is None:
+            return Admission(resource, [verdict])
+        return Admission(resource, [verdict], (Most(spent(sell.currency), limits.daily_budget),))
+
     def give_back(self, admission: Admission) -> None:
         """Uncount messages that were not accepted after all."""
         bucket = self._buckets.get((admission.resource, Kind.SMS))

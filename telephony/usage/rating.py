@@ -29,6 +29,8 @@ class Kind(StrEnum):
 
     VOICE = "voice"
     SMS = "sms"
+    SMS_IN = "sms-in"
+    """A text that comes in; its prefix is that of the resource's number."""
 
 
 class Rate(Struct, frozen=True, array_like=True, gc=False):

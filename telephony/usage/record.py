@@ -29,6 +29,13 @@ class Charge(NamedTuple):
     cost_currency: str = ""
 
 
+def priced(charge: Charge | None) -> dict[str, object]:
+    """Return the columns of an interaction that say its price; none when it has no rate."""
+    if charge is None or not charge.currency:
+        return {}
+    return {"price": charge.price, "currency": charge.currency}
+
+
 class Used(NamedTuple):
     """Interactions of one kind that happened on one day."""
 

@@ -162,7 +162,7 @@ def routes(verbs: SheetVerbs) -> list[Route]:
     )
     asked = (
         Query("number", "In E.164.", required=True),
-        Query("kind", "voice or sms; sms by default."),
+        Query("kind", "voice, sms or sms-in; sms by default."),
     )
     return [
         route("list", "GET", COLLECTION, api.list, "The rate sheets, and who uses them", reply=SheetList),
@@ -294,7 +294,7 @@ class _Sheets:
             raise InvalidRequest("number: expected a number in E.164, such as +14255550123.", target="number")
         kind = request.query.get("kind", Kind.SMS.value)
         if kind not in set(Kind):
-            raise InvalidRequest("kind: expected voice or sms.", target="kind")
+            raise InvalidRequest("kind: expected voice, sms or sms-in.", target="kind")
         _, rate = await self._verbs.rate_of(_name(request), Kind(kind), number)
         return Reply(200, _view(rate))
 

@@ -456,8 +456,9 @@ async def test_what_expires_while_all_links_are_down_ends_in_its_time(on: Plane)
 
 async def test_what_the_sweep_ended_is_forgotten(on: Plane) -> None:
     on.settings = SmsSettings(max_in_memory=100)
-    dispatcher = await on.dispatching(FakeLink())
-    dispatcher._links[0].bound = False  # type: ignore[misc]
+    link = FakeLink()
+    dispatcher = await on.dispatching(link)
+    link.bound = False
     await _offered(on, dispatcher, count=90)
     await _offered(on, dispatcher, count=20)
     assert dispatcher.backlog == 110

@@ -163,7 +163,7 @@ async def test_a_message_is_looked_up_with_all_that_was_asked(on: Plane) -> None
     assert accepted.data["validitySeconds"] == 600
     usual = await on.view(await send(on, "Hello", Options()))
     assert usual.message.tandem is None
-    assert set(usual.timeline[0].data) == {"segments", "alphabet", "request"}
+    assert set(usual.timeline[0].data) == {"segments", "alphabet", "request", "carrier", "route"}
 
 
 async def test_whoever_opted_out_gets_no_octets_either(on: Plane) -> None:
@@ -266,6 +266,7 @@ def _sender(on: Plane) -> SendSms:
         clock=on.clock,
         node=on.node,
         numbers=NumberDirectory(on.store, on.clock),
+        ways=on.router,
         settings=on.settings,
         offer=lambda _, messages: on.dispatchers[-1].offer(messages),
         backlog=lambda _: 0,

@@ -206,6 +206,7 @@ class House:
             clock=on.clock,
             node=on.node,
             numbers=NumberDirectory(on.store, on.clock),
+            ways=on.router,
             settings=on.settings,
             offer=self.service.offer,
             backlog=self.service.backlog,

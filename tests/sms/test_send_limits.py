@@ -38,6 +38,7 @@ class Limited:
             clock=self.on.clock,
             node=self.on.node,
             numbers=NumberDirectory(self.on.store, self.on.clock),
+            ways=self.on.router,
             settings=self.on.settings,
             offer=lambda _carrier, _messages: None,
             backlog=lambda _: 0,

@@ -151,6 +151,7 @@ async def desk(
         clock=clock,
         node=on.node,
         numbers=numbers,
+        ways=on.router,
         settings=on.settings,
         offer=sms.offer,
         backlog=sms.backlog,

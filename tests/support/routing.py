@@ -9,11 +9,14 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from telephony.routing.compiling import compile_set
 from telephony.routing.decide import Question, drawn
 from telephony.routing.dialled import country_of
 from telephony.routing.formats import USUAL, NumberFormats
-from telephony.routing.rules import Kind, Route, RouteSet
+from telephony.routing.router import Router, Tables
+from telephony.routing.rules import BY_NUMBER, Kind, Route, RouteSet
 from telephony.routing.table import Candidate
+from telephony.routing.targets import TargetKinds
 from telephony.routing.windows import DAYS, Window
 
 CARRIERS: Mapping[str, NumberFormats] = dict.fromkeys(("alpha", "beta", "gamma"), USUAL)
@@ -27,6 +30,20 @@ def route(number: int = 0, **changes: Any) -> Route:
     """Return a route to anywhere by `alpha`, with changes."""
     settings: dict[str, Any] = {"id": f"r{number}", "kind": Kind.SMS, "target": "alpha"} | changes
     return Route(**settings)
+
+
+def router_by_number(*carriers: str) -> Router:
+    """Return a router with the routes of a first start: everything by the carrier of its sender's number."""
+    router = Router()
+    by_number = RouteSet(routes=(Route(id="by-the-number", kind=Kind.SMS, target=BY_NUMBER),))
+    return route_by(router, by_number, *carriers)
+
+
+def route_by(router: Router, rules: RouteSet, *carriers: str) -> Router:
+    """Put a set in force."""
+    compiled = compile_set(rules, dict.fromkeys(carriers, USUAL), TargetKinds())
+    router.tables = Tables(compiled.outbound, router.tables.version + 1, compiled.inbound)
+    return router
 
 
 def naive(rules: RouteSet, carriers: Mapping[str, Any], question: Question) -> list[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from carriers.model.carrier import Carrier
 from sms.compliance.store import Compliance
 from sms.dispatch import Dispatcher
 from sms.inlet import Inlet
+from sms.inward.placing import Inward
 from sms.message import Outbound, SmsDetail, from_wire_id
 from sms.outgoing import Unit
 from sms.reservation import Reservation
@@ -30,7 +31,9 @@ from telephony.kernel.store import Store
 from telephony.kernel.store.leases import RegisterNode
 from telephony.numbers.directory import NumberDirectory
 from telephony.numbers.store import AcquireNumber, OwnedNumber
+from telephony.routing.router import Router
 from tests.support.clock import ManualClock
+from tests.support.routing import router_by_number
 
 CARRIER = "carrier"
 NUMBER = E164("+14255550199")
@@ -158,10 +161,15 @@ class Plane:
     replies: list[tuple[str, Outbound]] = field(default_factory=list)
     carrier: Carrier = field(default_factory=Carrier)
     dispatchers: list[Dispatcher] = field(default_factory=list)
+    inward: Inward | None = None
+    """Decides where inbound texts go; None: to whoever asked for them."""
+    placed: list[dict[str, int]] = field(default_factory=list)
+    """Where they went, a job each."""
+    router: Router = field(default_factory=lambda: router_by_number(CARRIER))
 
     def finisher(self) -> Finisher:
         """Return a finisher of this node's."""
-        return Finisher(self.node, self.subscribers, Compliance(self.settings))
+        return Finisher(self.node, self.subscribers, Compliance(self.settings), inward=self.inward)
 
     def ended(self, finisher: Finisher) -> None:
         """Keep the deliveries."""
@@ -218,6 +226,7 @@ class Plane:
             clock=self.clock,
             node=self.node,
             numbers=NumberDirectory(self.store, self.clock),
+            ways=self.router,
             settings=self.settings,
             offer=offer,
             backlog=lambda _: 0 if dispatcher is None else dispatcher.backlog,

@@ -36,7 +36,7 @@ LEFT = scale(0.0, LEASE_SECONDS)
 
 @pytest.fixture
 def database(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr("tandem.gateway.keep_lease", partial(keep_lease, every=EVERY))
+    monkeypatch.setattr("tandem.joining.keep_lease", partial(keep_lease, every=EVERY))
     name = postgres.create()
     yield postgres.url(name)
     postgres.drop(name)

@@ -100,6 +100,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("bodies_expires"), "bodies", ["expires"], unique=False)
     op.create_table(
+        "carriers",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("file", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("carriers_pkey")),
+    )
+    op.create_table(
         "deliveries",
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
@@ -157,6 +166,34 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("early_receipts_expires"), "early_receipts", ["expires"], unique=False)
+    op.create_table(
+        "forwards",
+        sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("message", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("node", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("own", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("hops", sa.Integer(), nullable=False),
+        sa.Column("stops", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource", "id", name=op.f("forwards_pkey")),
+    )
+    op.create_index("forwards_circles", "forwards", ["resource", "digest"], unique=False)
+    op.create_index(op.f("forwards_expires"), "forwards", ["expires"], unique=False)
+    op.create_index("forwards_message", "forwards", ["resource", "message"], unique=False)
+    op.create_index(
+        "forwards_work",
+        "forwards",
+        ["node", "due"],
+        unique=False,
+        sqlite_where=sa.text("node IS NOT NULL"),
+        postgresql_where=sa.text("node IS NOT NULL"),
+    )
     op.create_table(
         "inbound_parts",
         sa.Column("carrier", sa.String(length=64), nullable=False),

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from telephony.kernel.errors import Unavailable
-from telephony.kernel.store.engine import check_transaction, command, is_away, is_contended
-from telephony.kernel.store.jobs import Job
+from telephony.kernel.store.engine import check_transaction, command, is_away, is_contended, run
+from telephony.kernel.store.jobs import Job, LockingJob
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(each) FROM unnest(%s::bigint[]) each"
+"""In the order of the array."""
 
 
 @dataclass(slots=True)
@@ -50,12 +53,23 @@ def run_group(tx: Connection, group: Sequence[Waiting]) -> list[Outcome]:
 
     A single job runs without a SAVEPOINT: when it raises, there is nothing to commit. Raises GroupLost.
     """
+    _lock(tx, group)
     if len(group) == 1:
         return [_run_single(tx, group[0])]
     outcomes: list[Outcome] = []
     for kind, members in groupby(group, key=lambda waiting: type(waiting.job)):
         outcomes += _run_kind(tx, kind, list(members))
     return outcomes
+
+
+def _lock(tx: Connection, group: Sequence[Waiting]) -> None:
+    """Take the locks of a group's jobs, in one order; until the transaction's end."""
+    if tx.dialect.name != "postgresql":
+        return
+    jobs: list[LockingJob] = [waiting.job for waiting in group if hasattr(waiting.job, "locks")]
+    keys = {key for job in jobs for key in job.locks()}
+    if keys:
+        run(tx, _LOCK, (sorted(keys),))
 
 
 def _run_kind(tx: Connection, kind: Any, members: list[Waiting]) -> list[Outcome]:  # noqa: ANN401

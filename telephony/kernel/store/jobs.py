@@ -1,6 +1,6 @@
 """What the writer thread takes: typed jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection
@@ -18,6 +18,18 @@ class Job(Protocol[T_co]):
 
     def __call__(self, tx: Connection, /) -> T_co:
         """Do the work; whatever is raised undoes this job alone and goes to whoever asked."""
+        ...
+
+
+class LockingJob(Protocol):
+    """A job that changes rows which jobs of other gateways change as well, such as counters of a limit.
+
+    On PostgreSQL a group takes the locks of all its jobs before the first of them runs, in one order: so two
+    groups never each hold what the other waits for, in whatever order their jobs stand.
+    """
+
+    def locks(self) -> Iterable[int]:
+        """Return the keys of what is changed: integers of 64 bits with a sign."""
         ...
 
 

@@ -1,10 +1,12 @@
 """Which trunks a number goes to: the first route whose pattern is found in it decides. Pure."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from telephony.kernel.e164 import E164
+from telephony.routing.decide import Witness
 from telephony.routing.patterns import PatternSet
 from telephony.routing.sip_configuration.configuration import Route, SipConfiguration, Trunk
 from telephony.routing.sip_configuration.names import domain_of, folded
@@ -18,6 +20,14 @@ class Use(StrEnum):
     OFF = "off"  # the tenant switched it off
     DOMAIN_OFF = "domain-off"  # the tenant switched its domain off
     NOT_ENABLED = "not-enabled"  # the operator has not enabled its name
+
+
+SAID: Final = {
+    Use.OFF: "switched off",
+    Use.DOMAIN_OFF: "in a domain that is switched off",
+    Use.NOT_ENABLED: "not enabled by the operator",
+}
+"""Why a trunk is not used, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +73,14 @@ class CompiledRoutes:
         routes = self.configuration.routes
         return tuple(routes[place] for place in self._patterns.matches(number))
 
-    def choose(self, number: E164, enabled: Container[str]) -> Choice | None:
+    def choose(self, number: E164, enabled: Container[str], witness: Witness | None = None) -> Choice | None:
         """Return where a number goes, or None when no route is for it: then others decide.
 
         `enabled` are the names that the operator enabled, folded.
         """
         found = self._patterns.matches(number)
+        if witness is not None:
+            self._tell(found, enabled, witness)
         if not found:
             return None
         route = self.configuration.routes[found[0]]
@@ -82,6 +94,27 @@ class CompiledRoutes:
             else:
                 left_out.append(LeftOut(fqdn, use))
         return Choice(route, tuple(trunks), tuple(left_out))
+
+    def _tell(self, found: Sequence[int], enabled: Container[str], witness: Witness) -> None:
+        """Let a witness write down every route, and each trunk of the one that decides."""
+        for place, route in enumerate(self.configuration.routes):
+            if place not in found:
+                witness.note(route.name, "", route.number_pattern, False, "its pattern is not in the number")
+                continue
+            if place != found[0]:
+                first = self.configuration.routes[found[0]].name
+                witness.note(route.name, "", route.number_pattern, False, f"{first} goes before it")
+                continue
+            if not route.trunks:
+                witness.note(
+                    route.name, "", route.number_pattern, True, "it has no trunks: the call is refused"
+                )
+            for name in route.trunks:
+                fqdn = self._by_name[folded(name)]
+                use = use_of(self.configuration, fqdn, enabled)
+                taken = use is Use.USABLE
+                why = "the resource's own route decides" if taken else f"the trunk is {SAID[use]}"
+                witness.note(route.name, fqdn, route.number_pattern, taken, why)
 
 
 def use_of(configuration: SipConfiguration, fqdn: str, enabled: Container[str]) -> Use:

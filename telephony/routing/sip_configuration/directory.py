@@ -10,6 +10,7 @@ from telephony.kernel.e164 import E164
 from telephony.kernel.ids import ResourceId, to_text
 from telephony.kernel.store import Store
 from telephony.kernel.watch import Watch
+from telephony.routing.decide import Witness
 from telephony.routing.sip_configuration.choice import Choice, CompiledRoutes
 from telephony.routing.sip_configuration.faults import Unprocessable
 from telephony.routing.sip_configuration.store import find, find_in_force
@@ -30,11 +31,13 @@ class SipDirectory:
         self._watch = Watch("sip.directory", self.refresh)
         self._turn = asyncio.Lock()  # what was read earlier is never taken over later
 
-    def choose(self, resource: ResourceId, number: E164) -> Choice | None:
+    def choose(self, resource: ResourceId, number: E164, witness: Witness | None = None) -> Choice | None:
         """Return where the resource's own routes send a number; None: no route of its own is for it, and the
         operator's carriers decide. Quick, raises nothing."""
         found = self._compiled.get(resource)
-        return None if found is None else found[1].choose(number, self._enabled.get(resource, NOTHING))
+        if found is None:
+            return None
+        return found[1].choose(number, self._enabled.get(resource, NOTHING), witness)
 
     def trouble(self) -> Sequence[str]:
         """Return what is wrong, a sentence each: routes that were right once and cannot be used now."""

@@ -35,6 +35,9 @@ class Books:
     async def owner(self, number: str) -> ResourceId | None:
         return {OWN: TENANT, "+14165550100": STRANGER}.get(number)
 
+    async def carrier(self, number: str) -> str:
+        return "gamma" if number == OWN else ""
+
     async def price(self, attempt: Attempt, number: str, hop: Hop) -> Price | None:
         return Price(Money(2 * hop.cost.micros, "EUR"), "part", "retail", "+49") if number else None
 
@@ -126,7 +129,7 @@ def test_a_way_out_is_told_with_its_reasons_digits_price_and_limits() -> None:
     ("asked", "refusal"),
     [
         ({"to": "1-800-FLOWERS"}, "It has a character that no number has."),
-        ({"kind": "voice"}, "No route takes this number now."),
+        ({"kind": "voice"}, "No route takes this number now. Version 7 of the routes is in force."),
         ({"from": "+4930999999"}, "The limit from forbids it."),
         ({"from": "+14165550100", "resource": to_text(TENANT)}, "The limit from forbids it."),
         ({"to": "+14165550123"}, "The limit daily_budget forbids it."),

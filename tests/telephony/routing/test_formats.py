@@ -59,7 +59,7 @@ def test_what_comes_in_goes_through_the_rules_first_and_the_original_is_kept() -
 
 
 @pytest.mark.parametrize(
-    "body", [{"form": "national"}, {"country": "ZZ"}, {"techPrefix": "abc"}, {"form": "x"}]
+    "body", [{"form": "national"}, {"country": "ZZ"}, {"tech_prefix": "abc"}, {"form": "x"}]
 )
 def test_a_format_that_means_nothing_is_refused(body: dict[str, str]) -> None:
     with pytest.raises(msgspec.ValidationError):

@@ -44,7 +44,7 @@ def test_carriers_names_of_columns_are_known_and_defaults_fill_what_is_missing()
         ("0049,sms,1", "prefix: expected up to 15 digits"),
         (",sms,1", "prefix: expected up to 15 digits"),
         ("1234567890123456,sms,1", "prefix: expected up to 15 digits"),
-        ("49,fax,1", "kind: expected voice or sms"),
+        ("49,fax,1", "kind: expected voice, sms or sms-in"),
         ("49,sms,", "price: not given"),
         ("49,sms,1,5", "4 fields"),
         ("49,sms,-1", "price: expected an amount"),

@@ -1,0 +1,1 @@
+"""Where inbound texts go: what rules say of them, done."""

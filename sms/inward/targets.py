@@ -1,0 +1,15 @@
+"""The kind of target that texts have beside those that need no plane (`telephony.routing.targets.BASIC`)."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from telephony.routing.rules import Kind
+from telephony.routing.targets import TargetKind
+
+
+class Subscriptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whoever of the resource asked for its texts: event subscriptions, and SMPP accounts."""
+
+
+SUBSCRIPTIONS: Final = TargetKind("subscriptions", Subscriptions, frozenset({Kind.SMS}))
