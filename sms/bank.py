@@ -40,6 +40,11 @@ class Bank:
         """How many requests may be unanswered at once on the links that are bound."""
         return sum(link.room + link.outstanding for link in self.links if link.bound)
 
+    @property
+    def reachable(self) -> bool:
+        """Whether a link is bound that may send."""
+        return any(link.bound and self.policy(link).bind != "receiver" for link in self.links)
+
     def rooms(self, now: float) -> list[tuple[int, SubmitLink]]:
         """Return how much each link takes now."""
         return [

@@ -5,8 +5,8 @@ no more of its parts are sent, and one that was taken after all keeps it here.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from sms.message import Outbound
 from sms.outcomes import Outcomes
@@ -18,6 +18,16 @@ from sms.ways import MOST_CARRIERS
 from telephony.kernel.ids import InteractionId
 
 SOURCE: Final = "dispatcher"
+
+
+class _Why(NamedTuple):
+    """Why a message leaves."""
+
+    source: str
+    reason: str
+    unit: Unit | None = None
+    back: Callable[[Unit], None] | None = None
+    """Takes `unit` when the message stays; None: it has failed then."""
 
 
 class Departures:
@@ -39,35 +49,74 @@ class Departures:
         self._carrier, self._rerouting, self._seconds = carrier, rerouting, seconds
         self._pending, self._outgoing, self._outcomes = pending, outgoing, outcomes
         self._forget, self._spawn = forget, spawn
-        self._sources: dict[InteractionId, str] = {}
+        self._why: dict[InteractionId, _Why] = {}
+        self._parked: dict[InteractionId, list[Unit]] = {}
         self._refused: list[Leaving] = []
         self._working = False
         self._bound = True
         self._down_since: float | None = None
         self._next_look = 0.0
         self._clearing = False
+        self._away: dict[InteractionId, Outbound] = {}  # in nobody's queue while others are asked
 
-    def refused(self, message: Outbound, source: str, reason: str) -> None:
-        """Learn that the carrier does not take a message: another does, or it has failed."""
-        if message.over or message.leaving:
+    def drop(self, identifiers: Iterable[InteractionId]) -> None:
+        """Learn that messages were taken back, changed or expired in the store: they are not handed on."""
+        for identifier in identifiers:
+            message = self._away.get(identifier)
+            if message is not None:
+                message.over = True
+
+    def refused(self, unit: Unit, source: str, reason: str) -> None:
+        """Learn that the carrier does not take a part: another takes the message, or it has failed."""
+        self._leave(unit, _Why(source, reason))
+
+    def unheard(self, unit: Unit, source: str, reason: str, back: Callable[[Unit], None]) -> bool:
+        """Learn that the carrier answers nothing; tell whether another is looked for.
+
+        The part goes `back` when there is none.
+        """
+        message = unit.message
+        if self._rerouting is None or message.leaving or message.over or not self._may_leave(message):
+            return False
+        self._leave(unit, _Why(source, reason, unit, back))
+        return True
+
+    def stop(self, message: Outbound) -> None:
+        """Learn that a message ends here, wherever it was about to go."""
+        message.leaving = ""
+        self._why.pop(message.id, None)
+        self._parked.pop(message.id, None)
+
+    def park(self, unit: Unit) -> None:
+        """Take a part of a message that is leaving: it is sent if that one stays after all."""
+        self._parked.setdefault(unit.message.id, []).append(unit)
+
+    def _leave(self, unit: Unit, why: "_Why") -> None:
+        message = unit.message
+        if message.over:
             return
-        if self._rerouting is None or message.done or len(message.tried) + 1 >= MOST_CARRIERS:
-            self._outcomes.end(message, MessageEvent.REFUSE, source, reason)
+        if message.leaving:
+            self.park(unit)
             return
-        message.leaving = reason
-        self._sources[message.id] = source
+        if self._rerouting is None or not self._may_leave(message):
+            self._stay(message, why)
+            return
+        message.leaving = why.reason
+        self._why[message.id] = why
         self.settle(message)
+
+    def _may_leave(self, message: Outbound) -> bool:
+        return not message.done and len(message.tried) + 1 < MOST_CARRIERS
 
     def settle(self, message: Outbound) -> None:
         """Let a message go that is leaving, once all its parts on the wire are answered."""
-        if message.on_wire or message.over or message.id not in self._sources:
+        why = self._why.get(message.id)
+        if message.on_wire or message.over or why is None:
             return
-        source = self._sources.pop(message.id)
-        one = Leaving(message, message.leaving, source)
         if message.done:  # the carrier took a part after all
-            self._fail(one)
+            self._stay(message, self._why.pop(message.id))
             return
-        self._refused.append(one)
+        self._refused.append(Leaving(message, why.reason, why.source))
         if not self._working:
             self._working = True
             self._spawn(self._move_refused())
@@ -80,17 +129,25 @@ class Departures:
                 left = await self._rerouting.move(self._carrier, batch)
                 self._gone(left.moved)
                 for one in left.stay:
-                    self._fail(one)
+                    self._stay(one.message, self._why.pop(one.message.id))
         finally:
             self._working = False
 
-    def _fail(self, one: Leaving) -> None:
-        one.message.leaving = ""
-        self._outcomes.end(one.message, MessageEvent.REFUSE, one.source, one.reason)
+    def _stay(self, message: Outbound, why: "_Why") -> None:
+        """Go on here with a message that no other carrier takes: most have failed with that."""
+        message.leaving = ""
+        parked = self._parked.pop(message.id, ())
+        if why.back is None or why.unit is None:
+            self._outcomes.end(message, MessageEvent.REFUSE, why.source, why.reason)
+            return
+        why.back(why.unit)
+        self._give_back(parked)
 
     def _gone(self, messages: Sequence[Outbound]) -> None:
         for message in messages:
             message.over = True  # parts of it that are still here are dropped
+            self._parked.pop(message.id, None)
+            self._why.pop(message.id, None)
             self._forget(message.id)
 
     # --- a carrier that cannot be reached ---
@@ -122,12 +179,17 @@ class Departures:
         try:
             for message in claimed:
                 message.leaving = reason
+            self._away = {message.id: message for message in (*claimed, *waiting)}
             stay = await self._offer([*claimed, *waiting], reason)
         finally:
             self._clearing = False
+            self._away = {}
             for message in claimed:
                 message.leaving = ""
-            staying = set(stay)
+            staying = {message for message in stay if not message.over}
+            for message in stay:
+                if message.over:
+                    self._forget(message.id)
             self._give_back([unit for unit in units if unit.message in staying])
             self._pending.give_back([message for message in waiting if message in staying])
 

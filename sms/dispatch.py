@@ -13,24 +13,23 @@ import structlog
 
 from carriers.model.carrier import Carrier
 from sms.address import Addresses
+from sms.answers import RETRY_SECONDS, TEMPORARY, Answers
 from sms.bank import Bank
+from sms.departures import Departures
 from sms.message import Outbound
 from sms.outcomes import Outcomes
 from sms.outgoing import Encode, Outgoing, Unit, encoded, submit_sm
 from sms.pending import Pending
 from sms.ports import SubmitLink
 from sms.rates import Rates
+from sms.rerouting import Rerouting
 from sms.reservation import Reservation
 from sms.settings import SmsSettings
-from sms.smpp.constants import CommandStatus, status_text
 from sms.smpp.errors import FieldError, LinkFull
 from sms.spilled import Spilled
 from sms.states import MessageEvent, MessageState
 from sms.store.finish import Finisher
-from sms.store.submit import (
-    ClaimMessages,
-    ReleaseMessages,
-)
+from sms.store.submit import ClaimMessages, ReleaseMessages
 from sms.store.waiting import Backlog, Waiting
 from sms.suspicion import POISON, Suspicion
 from sms.timing import timed, too_early
@@ -41,17 +40,8 @@ from telephony.kernel.store import Store
 
 log = structlog.get_logger(__name__)
 
-THROTTLED: Final = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
-"""The carrier wants us slower (SMPP 3.4 §5.1.3): wait and send again, however often."""
-
-TEMPORARY: Final = frozenset({CommandStatus.ESME_RSYSERR, CommandStatus.ESME_RX_T_APPN})
-"""The carrier could not do it now: try again, a bounded number of times."""
-
 RATE_TURN_SECONDS: Final = 0.005
 """The least pause for a rate: several messages in a turn, well within `rates.SLACK_SECONDS`."""
-
-RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
-"""Pauses after a temporary refusal or a lost answer; the last repeats."""
 
 STORE_AGAIN_SECONDS: Final = 1.0
 """Pause when the store could not be asked."""
@@ -75,9 +65,12 @@ class Dispatcher:
         ended: Callable[[Finisher], None],
         encode: Encode = encoded,
         retry_on: Set[int] = TEMPORARY,
+        failover_on: Set[int] = frozenset(),
+        rerouting: Rerouting | None = None,
         wants: Carrier | None = None,
     ) -> None:
-        """`retry_on` are refusals (command_status) that are worth another try.
+        """`retry_on` are refusals (command_status) that are worth another try, `failover_on` those after
+        which `rerouting` gives a message to the next carrier; None: there is none.
 
         `wants` is how the carrier and its links want things.
         """
@@ -89,7 +82,6 @@ class Dispatcher:
         self._addresses = Addresses(wants.addressing, wants.number_formats())
         self._bank = Bank(wants.smpp, self._rates)
         self._store, self._clock, self._node, self._settings = store, clock, node, settings
-        self._retry_on = retry_on
         self._pending = Pending(settings.max_in_memory)
         self._spilled = Spilled()
         self._outgoing = Outgoing(encode, self._rates)
@@ -119,6 +111,27 @@ class Dispatcher:
             finisher=finisher,
             ended=ended,
             forget=self._forget,
+        )
+        self._departures = Departures(
+            carrier,
+            rerouting=rerouting,
+            seconds=settings.failover_seconds,
+            pending=self._pending,
+            outgoing=self._outgoing,
+            outcomes=self._outcomes,
+            forget=self._forget,
+            spawn=self._spawn,
+        )
+        self._answers = Answers(
+            clock=clock,
+            attempts=settings.attempts,
+            retry_on=retry_on,
+            failover_on=failover_on,
+            bank=self._bank,
+            outgoing=self._outgoing,
+            outcomes=self._outcomes,
+            suspicion=self._suspicion,
+            departures=self._departures,
         )
 
     @property
@@ -295,12 +308,23 @@ class Dispatcher:
         if held:  # one that is being claimed is found out by the claim
             for message in self._pending.drop(held):
                 self._forget(message.id)
+            self._departures.drop(held)
 
-    def expire(self) -> None:
-        """End what expired while no link could take it."""
+    @property
+    def reachable(self) -> bool:
+        """Whether a link is bound that may send."""
+        return self._bank.reachable
+
+    def expire(self, others: bool = False) -> None:
+        """End what expired while no link could take it; send away what no link can take for long.
+
+        `others` tells whether any other carrier can be reached.
+        """
         now = self._clock.now()
         if self._suspicion.to_judge:
             self._judge()
+        if not self._stopping:
+            self._departures.look(self._clock.monotonic(), self.reachable, others)
         for message in self._outgoing.expired(now):
             self._outcomes.expire(message)
         for unit in self._suspicion.waiting:
@@ -353,8 +377,10 @@ class Dispatcher:
             room, link = rooms[best]
             if unit.message.expires <= wall and not unit.message.over:
                 self._outcomes.expire(unit.message)
-            if unit.message.over:
+            if unit.message.over or unit.message.leaving:
                 outgoing.drop(unit, now)
+                if not unit.message.over:
+                    self._departures.park(unit)
                 continue
             if not outgoing.may_go(link.name, unit, now):
                 continue
@@ -370,6 +396,10 @@ class Dispatcher:
         for link, unit in judged.suspected:
             data = {"part": unit.part.number, "connections_lost": unit.losses}
             self._outcomes.note(unit.message, f"link:{link}", "part.suspected", data)
+        for link, unit in judged.unheard:
+            reason = f"unanswered on {unit.losses} connections one after the other"
+            if self._departures.unheard(unit, f"link:{link}", reason, self._suspicion.wait):
+                self._suspicion.withdraw(unit)
         for unit in judged.innocent:
             self._outgoing.give_back(unit)
 
@@ -424,7 +454,9 @@ class Dispatcher:
     async def _claimed(self, batch: list[Outbound]) -> None:
         keys = [(message.resource, message.id) for message in batch]
         try:
-            ours = await self._store.write_until_done(ClaimMessages(self._node, self._clock.now(), keys))
+            ours = await self._store.write_until_done(
+                ClaimMessages(self._node, self._clock.now(), keys, self.carrier)
+            )
         except Exception as error:  # whatever it is, they are still accepted and must not be forgotten
             if not isinstance(error, Unavailable):
                 log.exception("dispatch.claim_failed", carrier=self.carrier, count=len(batch))
@@ -435,7 +467,7 @@ class Dispatcher:
         self._claiming -= len(batch)
         for message in batch:
             if message.id in ours:
-                self._make_ready(message)
+                self._make_ready(message, message.again)
             else:
                 self._forget(message.id)  # expired meanwhile, or another gateway's now
                 self._pending.relieve((message.own,))
@@ -485,67 +517,13 @@ class Dispatcher:
 
     def submit_answered(self, link: SubmitLink, unit: Unit, status: int, remote_id: str) -> None:
         """Take a submit_sm_resp."""
-        message, pace = unit.message, self._bank.pace(link)
-        message.on_wire -= 1
-        self._suspicion.answers += 1
-        if self._suspicion.busy:
-            self._suspicion.answered(link.name)
-        if status == CommandStatus.ESME_ROK:
-            pace.taken(link.outstanding, link.room)
-            self._outcomes.taken(link.name, unit, remote_id)
-        elif message.over:
-            pass  # what became of its other parts decided
-        elif status in THROTTLED:
-            pace.throttled(link.outstanding, self._clock.monotonic())
-            data = {"part": unit.part.number, "status": status}
-            self._outcomes.note(message, f"link:{link.name}", "part.throttled", data)
-            unit.losses = 0
-            self._outgoing.give_back(unit)
-        elif status in self._retry_on or status == CommandStatus.ESME_RINVBNDSTS:  # the SMSC is unbinding
-            self._try_later(link, unit, f"refused by the carrier: {status_text(status)}")
-        else:
-            reason = f"refused by the carrier: {status_text(status)}"
-            self._outcomes.end(message, MessageEvent.REFUSE, f"link:{link.name}", reason)
+        self._answers.answered(link, unit, status, remote_id)
         self.pump_soon()
 
     def submit_lost(self, link: SubmitLink, unit: Unit, reason: str) -> None:
-        """Take back a part whose answer will not come; the carrier may have it.
-
-        The link's settings say what then: usually it is sent again, and marked.
-        """
-        message = unit.message
-        message.on_wire -= 1
-        message.doubt = True
-        unit.again = reason
-        policy = self._bank.policy(link).on_lost_response
-        if policy == "fail":
-            self._outcomes.end(
-                message, MessageEvent.REFUSE, f"link:{link.name}", f"{reason}; the carrier may have it"
-            )
-        elif policy == "wait":
-            data = {"part": unit.part.number, "reason": reason}
-            self._outcomes.note(message, f"link:{link.name}", "part.unanswered", data)
-            self._outcomes.taken(link.name, unit, "")
-        elif link.bound and not message.over:  # its own answer is missing, not that of all on the link
-            self._suspicion.answered(link.name)
-            self._try_later(link, unit, reason)
-        elif message.over:
-            self._outgoing.give_back(unit)
-        else:
-            self._suspicion.lost(link.name, unit)
+        """Take back a part whose answer will not come; the carrier may have it."""
+        self._answers.lost(link, unit, reason)
         self.pump_soon()
-
-    def _try_later(self, link: SubmitLink, unit: Unit, reason: str) -> None:
-        unit.attempts += 1
-        unit.avoid = link.name
-        if unit.attempts >= self._settings.attempts:
-            text = f"{reason} ({unit.attempts} times)"
-            self._outcomes.end(unit.message, MessageEvent.REFUSE, f"link:{link.name}", text)
-            return
-        pause = RETRY_SECONDS[min(unit.attempts, len(RETRY_SECONDS)) - 1]
-        data = {"part": unit.part.number, "reason": reason, "again_after": pause}
-        self._outcomes.note(unit.message, f"link:{link.name}", "part.postponed", data)
-        self._outgoing.try_later(unit, self._clock.monotonic() + pause)
 
     def _forget(self, identifier: InteractionId) -> None:
         self._held.discard(identifier)

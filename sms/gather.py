@@ -68,7 +68,7 @@ class Gather(Generic[T, R]):
             result = await self._write_job(self._job(batch))
         except Unavailable:
             self._tell(self._failed, batch)
-        except Exception:
+        except Exception:  # whatever a job raises
             # Something in the batch cannot be written: find out which, so that the rest is not held up by it.
             if len(batch) == 1:
                 log.exception("gather.item_refused")

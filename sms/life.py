@@ -6,10 +6,12 @@ from typing import Final
 from sms.compliance.countries import Countries
 from sms.message import Outbound
 from sms.outgoing import Encode, encoded
+from sms.rerouting import Rerouting
 from sms.settings import SmsSettings
 from sms.store.finish import Finisher
 from sms.store.life import CancelMessage, RequeueMessage
 from sms.store.replace import Replacement, ReplaceMessage, Resume
+from sms.store.waiting import FindOutbound
 from sms.text import Envelope
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import Unavailable
@@ -24,7 +26,8 @@ class MessageLife:
     """Take messages back, or have them sent again.
 
     `cancelled` is told of a message its carrier's dispatcher must not send any more, `offer` hands one over,
-    `encoder` returns what encodes a carrier's texts.
+    `encoder` returns what encodes a carrier's texts; `rerouting` tells by which carrier what is sent again
+    goes now, None: by the same.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class MessageLife:
         ended: Callable[[Finisher], None],
         offer: Callable[[str, Sequence[Outbound]], None],
         cancelled: Callable[[str, InteractionId], None],
+        rerouting: Rerouting | None = None,
         encoder: Callable[[str], Encode] = lambda _: encoded,
     ) -> None:
         self._store = store
@@ -48,6 +52,7 @@ class MessageLife:
         self._ended = ended
         self._offer = offer
         self._cancelled = cancelled
+        self._rerouting = rerouting
         self._encoder = encoder
         self._countries = Countries(settings.compliance.countries)
 
@@ -64,11 +69,18 @@ class MessageLife:
     async def requeue(self, resource: ResourceId, identifier: InteractionId) -> None:
         """Have a message sent again, valid as long as a new one, and not before its time.
 
-        Raises NotFound, Conflict when it is not over, was delivered, its text is gone or its recipient has
-        opted out, Unavailable when the store is away.
+        The routes in force decide by which carrier. Raises NotFound, Conflict when it is not over, was
+        delivered, its text is gone or its recipient has opted out, NoRoute when none takes it, Unavailable
+        when the store is away.
         """
         now, validity = self._clock.now(), self._settings.validity_seconds
-        job = RequeueMessage(self._node, resource, identifier, now, validity, SOURCE)
+        by = None
+        found = (
+            None if self._rerouting is None else await self._store.read(FindOutbound(resource, identifier))
+        )
+        if found is not None and self._rerouting is not None:
+            by = await self._rerouting.again(*found)
+        job = RequeueMessage(self._node, resource, identifier, now, validity, SOURCE, by)
         carrier, message = await self._store.write(job)
         if message is not None:
             self._offer(carrier, [message])
@@ -111,4 +123,4 @@ class MessageLife:
         resume = Resume(self._node, resource, identifier, replaced, replaced.expires)
         message = await self._store.write_until_done(resume)
         if message is not None:
-            self._offer(carrier, [message])
+            self._offer(replaced.carrier, [message])

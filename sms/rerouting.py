@@ -12,20 +12,23 @@ import structlog
 
 from sms.message import Outbound
 from sms.outgoing import Encode
-from sms.ports import MessageLimits
+from sms.states import MessageState
 from sms.store.finish import MAX_SOURCE
 from sms.store.reroute import Move, Moved, MoveMessages
-from sms.ways import MOST_CARRIERS, NoRoute, Party, find_way
+from sms.store.waiting import CarriersWithWork, Waiting
+from sms.ways import MOST_CARRIERS, NoRoute, Outward, Party, find_way
 from telephony.kernel.clock import Clock
-from telephony.kernel.errors import InvalidRequest, LimitForbids, Unavailable
+from telephony.kernel.errors import Conflict, InvalidRequest, LimitForbids, Unavailable
 from telephony.kernel.ids import NodeId
 from telephony.kernel.store import Store
-from telephony.numbers.directory import NumberDirectory
 from telephony.routing.decide import Hop
-from telephony.routing.ports import WaysOut
+from telephony.usage.counters import Most
 from telephony.usage.record import Charge
 
 log = structlog.get_logger(__name__)
+
+SOURCE: Final = "rerouting"
+GONE: Final = "the carrier is not there any more"
 
 MOST: Final = 200
 """Messages a job: a bigger one would hold everybody's commit up."""
@@ -53,7 +56,7 @@ class Left:
 
 class Rerouting:
     """Moves messages. `offer` hands them to their new carrier's dispatcher, `encoder` returns what encodes a
-    carrier's texts, `limits` tells what they come to there; None: nothing is counted."""
+    carrier's texts."""
 
     def __init__(
         self,
@@ -61,14 +64,12 @@ class Rerouting:
         store: Store,
         clock: Clock,
         node: NodeId,
-        ways: WaysOut,
-        numbers: NumberDirectory,
+        outward: Outward,
         encoder: Callable[[str], Encode],
         offer: Callable[[str, Sequence[Outbound]], None],
-        limits: MessageLimits | None = None,
     ) -> None:
         self._store, self._clock, self._node = store, clock, node
-        self._ways, self._numbers, self._limits = ways, numbers, limits
+        self._ways, self._numbers, self._limits = outward.ways, outward.numbers, outward.limits
         self._encoder, self._offer = encoder, offer
 
     async def move(self, carrier: str, leaving: Sequence[Leaving], *, only_up: bool = False) -> Left:
@@ -114,7 +115,7 @@ class Rerouting:
                 continue
             gone.append(message)
             detail = done.details.get(message.id)
-            if detail is not None:
+            if detail is not None and not message.over:
                 onward = replace(
                     message,
                     done=set(),
@@ -130,6 +131,43 @@ class Rerouting:
             log.info("rerouting.moved", count=len(messages), carrier=carrier, to=to)
             self._offer(to, messages)
         return Left(gone, stay)
+
+    async def again(self, message: Outbound, carrier: str) -> Move:
+        """Return by which carrier a message goes that is to be sent anew; `carrier` had it last.
+
+        Raises NoRoute, Conflict when its sender is not its resource's any more or no carrier may take it,
+        Unavailable when the store is away.
+        """
+        owned = await self._numbers.find(message.own)
+        if owned is None or owned.resource != message.resource:
+            raise Conflict("The sender is not a phone number of the resource any more.", target="messageId")
+        party = Party(message.resource, message.own, owned.carrier)
+        _, hops = find_way(self._ways, party, message.peer, self._clock.now(), message.id)
+        for hop in hops:
+            move = self._by(hop, carrier, Leaving(message, "sent again", ""))
+            if move is not None:
+                return move
+        raise Conflict("No carrier that a route leads to may take the message.", target="messageId")
+
+    async def empty(self, carrier: str) -> int:
+        """Give away what waits for a carrier that is not there any more; return how many messages went.
+
+        What no other carrier takes waits for it on. Raises Unavailable when the store is away.
+        """
+        moved = 0
+        for state in (MessageState.ACCEPTED, MessageState.SUBMITTING):
+            after: Outbound | None = None
+            while page := await self._store.read(Waiting(self._node, carrier, state, MOST, after)):
+                after = page[-1]
+                left = await self.move(carrier, [Leaving(one, GONE, SOURCE) for one in page])
+                moved += len(left.moved)
+        return moved
+
+    async def empty_others(self, there: Callable[[str], bool]) -> None:
+        """Give away what waits for any carrier that is not there. Raises Unavailable."""
+        for carrier in await self._store.read(CarriersWithWork(self._node)):
+            if not there(carrier):
+                await self.empty(carrier)
 
     async def _next(self, carrier: str, one: Leaving, only_up: bool) -> Move | None:
         """Return how a message goes on; None: it does not. Waits for the store once in a while."""
@@ -167,7 +205,7 @@ class Rerouting:
         except InvalidRequest:
             return None
         charge: Charge | None = None
-        counters = ()
+        counters: tuple[Most, ...] = ()
         if self._limits is not None:
             try:
                 admission = self._limits.anew(

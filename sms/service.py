@@ -19,6 +19,7 @@ from sms.life import MessageLife
 from sms.message import Outbound
 from sms.outgoing import Encode, encoded, encoder_for
 from sms.receipt_learning import ReceiptIdStatus
+from sms.rerouting import Rerouting
 from sms.reservation import Reservation
 from sms.settings import SmsSettings
 from sms.smpp.link import Link
@@ -29,6 +30,7 @@ from sms.store.inbound import SweepParts
 from sms.store.inbound_parts import SLICE as PARTS_SLICE
 from sms.store.sweep import SLICE, MatchEarly, SweepDue
 from sms.traffic import CarrierTraffic, same_but_links
+from sms.ways import Outward
 from telephony.events.store import Delivery, Matching
 from telephony.kernel.clock import DAY, Clock
 from telephony.kernel.errors import Unavailable
@@ -60,9 +62,11 @@ class SmsService:
         enqueue: Callable[[Sequence[Delivery]], None],
         esmes: Outbox | None = None,
         inward: Inward | None = None,
+        outward: Outward | None = None,
     ) -> None:
         """`esmes` is where SMPP accounts are told of their messages; `inward` decides where inbound texts go,
-        None: to whoever of their resource asked for them."""
+        None: to whoever of their resource asked for them; `outward` where messages go that their carrier does
+        not take, None: nowhere."""
         self._inward = inward
         self._esmes = esmes
         self._store = store
@@ -73,7 +77,12 @@ class SmsService:
         self._settings = settings
         self._wanted: Mapping[str, Carrier] = dict(carriers)
         self._encoders = {name: encoder_for(carrier) for name, carrier in carriers.items()}
-        self._compliance = Compliance(settings, self.encoder)
+        self._compliance = Compliance(settings, self.encoder, None if outward is None else outward.ways)
+        self._rerouting: Rerouting | None = None
+        if outward is not None:
+            self._rerouting = Rerouting(
+                store=store, clock=clock, node=node, outward=outward, encoder=self.encoder, offer=self.offer
+            )
         self._carriers: dict[str, CarrierTraffic] = {}
         self._changing: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
@@ -87,6 +96,7 @@ class SmsService:
             ended=self.ended,
             offer=self.offer,
             cancelled=self.cancelled,
+            rerouting=self._rerouting,
             encoder=self.encoder,
         )
         for name, carrier in carriers.items():
@@ -104,6 +114,8 @@ class SmsService:
             ended=self.ended,
             encode=self._encoders[name],
             retry_on=retry_codes(carrier.retry_on),
+            failover_on=retry_codes(carrier.failover_on, "failover_on"),
+            rerouting=self._rerouting,
             wants=carrier,
         )
         inlet = Inlet(
@@ -126,7 +138,12 @@ class SmsService:
     @property
     def links(self) -> list[Link]:
         """Every link of every carrier."""
-        return [link for traffic in self._carriers.values() for link in traffic.links]
+        return [link for traffic in tuple(self._carriers.values()) for link in traffic.links]
+
+    def reachable(self, carrier: str) -> bool:
+        """Tell whether a link of a carrier is bound that may send."""
+        traffic = self._carriers.get(carrier)
+        return traffic is not None and traffic.dispatcher.reachable
 
     def inlet(self, carrier: str) -> Inlet | None:
         """Return the way in from a carrier; None when it is not configured."""
@@ -236,6 +253,8 @@ class SmsService:
         if fresh is None:
             assert before is not None
             before.forget()
+            if self._rerouting is not None:
+                await self._rerouting.empty(name)
         else:
             if before is not None and before.dispatcher.unsettled:
                 fresh.dispatcher.doubt()
@@ -301,6 +320,13 @@ class SmsService:
                 if traffic.started:
                     await traffic.dispatcher.find_astray()
             traffic.dispatcher.look_again()
+        with suppress(Unavailable):
+            await self._give_away()
+
+    async def _give_away(self) -> None:
+        """Let other carriers have what waits for ones that are gone. Raises Unavailable."""
+        if self._rerouting is not None:
+            await self._rerouting.empty_others(lambda name: name in self._carriers or name in self._changing)
 
     async def _release_held(self) -> None:
         """Send what was held back until now."""
@@ -312,6 +338,8 @@ class SmsService:
             for carrier in by_carrier:
                 if carrier in self._carriers:
                     self._carriers[carrier].dispatcher.look_again()
+            if not by_carrier.keys() <= self._carriers.keys():
+                await self._give_away()
 
     async def _deliver_parts(self) -> None:
         """Deliver what came of texts whose other parts did not come in time."""
@@ -328,8 +356,9 @@ class SmsService:
 
         Raises Unavailable when the store is away.
         """
-        for traffic in self._carriers.values():
-            traffic.dispatcher.expire()
+        reachable = {name for name, traffic in self._carriers.items() if traffic.dispatcher.reachable}
+        for name, traffic in self._carriers.items():
+            traffic.dispatcher.expire(others=bool(reachable - {name}))
         await self._release_held()
         await self._deliver_parts()
         looked_at = SLICE

@@ -30,6 +30,9 @@ class Judged:
     """Parts that are sent alone from now on, and were not before."""
     innocent: list[Unit] = field(default_factory=list)
     """Parts that are sent again as usual."""
+    unheard: list[tuple[str, Unit]] = field(default_factory=list)
+    """Parts that were lost as often as guilty ones, while the carrier answered nothing else: it is ill. They
+    wait like all suspects, until somebody calls `withdraw`."""
 
 
 class Suspicion:
@@ -82,7 +85,7 @@ class Suspicion:
         for index, (room, link) in enumerate(rooms):
             while self._waiting and room > 0 and link.outstanding == 0:
                 unit = self._waiting.popleft()
-                if not unit.message.over:
+                if not (unit.message.over or unit.message.leaving):
                     submit(link, unit)
                     if link.outstanding:
                         self._alone.add(link.name)
@@ -97,6 +100,14 @@ class Suspicion:
         """Learn that something on a link was answered, or lost by itself: it was the one on trial, if any."""
         self._alone.discard(link)
         self._rest_until = 0.0
+
+    def wait(self, unit: Unit) -> None:
+        """Take a part that is to be sent alone, after those that wait already."""
+        self._waiting.append(unit)
+
+    def withdraw(self, unit: Unit) -> None:
+        """Forget a part that is to be sent by another carrier."""
+        self._waiting.remove(unit)
 
     def lost(self, link: str, unit: Unit) -> None:
         """Learn that a connection was lost with a part unanswered."""
@@ -123,12 +134,15 @@ class Suspicion:
                 if unit.losses >= self._most and len(units) == 1 and well:
                     judged.guilty.append((link, unit))
                 elif unit.losses >= self._most - 1:
+                    if unit.losses >= self._most and not well:
+                        judged.unheard.append((link, unit))
                     self._waiting.append(unit)
                     if unit.losses == self._most - 1:
                         judged.suspected.append((link, unit))
                 else:
                     judged.innocent.append(unit)
         if judged.guilty:  # that explains what the others were suspected for
+            judged.unheard.clear()
             for unit in self._waiting:
                 unit.losses = 0
             judged.innocent += self._waiting

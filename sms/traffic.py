@@ -18,6 +18,7 @@ from sms.backlog_metrics import COLLECTOR as BACKLOG
 from sms.dispatch import Dispatcher
 from sms.inlet import Inlet
 from sms.outgoing import Unit
+from sms.receipt_learning import RESPONSE_SECONDS
 from sms.receipt_metrics import COLLECTOR as RECEIPTS
 from sms.smpp.link import Link
 from sms.smpp.pdu import DeliverSm
@@ -170,5 +171,5 @@ def _of_links(carrier: Carrier) -> tuple[object, ...]:
     return (
         {name: link.per_second for name, link in links.items() if link.per_second is not None},
         {name: link.receipt_id for name, link in links.items() if link.receipt_id is not None},
-        max((link.response_seconds for link in links.values()), default=0.0),
+        max((link.response_seconds for link in links.values()), default=RESPONSE_SECONDS),
     )

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from sms.ports import MessageLimits
 from telephony.kernel.errors import Forbidden, InvalidRequest
 from telephony.kernel.ids import InteractionId, ResourceId
+from telephony.numbers.directory import NumberDirectory
 from telephony.routing.decide import Hop
 from telephony.routing.ports import Attempt, WaysOut
 from telephony.routing.rules import Kind
@@ -29,6 +31,17 @@ class Party:
     sender: str
     carrier: str
     """The carrier that the sender's number belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outward:
+    """What decides where messages go, on one node."""
+
+    ways: WaysOut
+    numbers: NumberDirectory
+    """Knows whose the senders are."""
+    limits: MessageLimits | None = None
+    """What may be sent and what it comes to; None: everything, and nothing is counted."""
 
 
 @dataclass(slots=True)

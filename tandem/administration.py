@@ -28,6 +28,7 @@ from telephony.resources.directory import Directory
 from telephony.resources.privacy import FIRST_ANSWERS, PrivacyVerbs
 from telephony.resources.seal import MasterKeys
 from telephony.resources.service import ResourceVerbs
+from telephony.routing.erase import OldRoutesEraser, named
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ DRAIN_SECONDS: Final = 10.0
 """How long running requests may take to end on the further listeners."""
 
 
-ERASERS: Final = (WEBHOOKS, *sms_erase.ERASERS, FIRST_ANSWERS)
+ERASERS: Final = (WEBHOOKS, *sms_erase.ERASERS, FIRST_ANSWERS, OldRoutesEraser())
 """All that is kept of people, whichever plane keeps it. Webhooks first: they tell of messages."""
 
 
@@ -58,7 +59,7 @@ class Administration:
         self._master_key = MasterKeyVerbs(
             store=store, master=master, configuration=configuration, node=node, clock=clock
         )
-        self._privacy = PrivacyVerbs(store, clock, ERASERS, (sms_erase.kept,))
+        self._privacy = PrivacyVerbs(store, clock, ERASERS, (sms_erase.kept,), (named,))
         self._told: list[Callable[[], None]] = []
         self._certificates: Certificates | None = None
         self._listeners: Listeners | None = None

@@ -194,7 +194,14 @@ async def gateway(
             carriers=carriers.live.keys(),
             knows=directory.knows,
         )
-        sip = sip_plane(store=store, clock=clock, audit=configuration.audit, knows=directory.knows)
+        sip = sip_plane(
+            store=store,
+            clock=clock,
+            audit=configuration.audit,
+            outbound=configuration.outbound,
+            knows=directory.knows,
+        )
+        stack.callback(sip.close)
         await sip.directory.start()
         stack.push_async_callback(sip.directory.stop)
         usage = UsagePlane(
@@ -208,7 +215,7 @@ async def gateway(
             store=store,
             clock=clock,
             carriers=carriers.live,
-            links=lambda: messages.sms.links,
+            reachable=lambda carrier: messages.sms.reachable(carrier),
             numbers=inventory.directory,
             knows=directory.knows,
             prices=RoutingPrices(usage.book),

@@ -38,7 +38,7 @@ SEALED: Final = (
     SealedColumn(subscriptions.c.secret, lambda row: secret_place(row.resource, row.id)),
     SealedColumn(subscriptions.c.old_secret, lambda row: secret_place(row.resource, row.id)),
     SealedColumn(accounts.c.password, lambda row: password_place(row.resource, row.system_id)),
-    SealedColumn(carriers.c.document, lambda row: document_place(row.name)),
+    SealedColumn(carriers.c.sealed, lambda row: document_place(row.name)),
     SealedColumn(token_keys.c.sealed, lambda row: token_key_place(row.resource, row.id)),
 )
 """Every column that the master key seals, beside the resources' access keys."""

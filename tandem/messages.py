@@ -20,6 +20,7 @@ from sms.optouts.verbs import OptOutVerbs
 from sms.ports import InboundCharges
 from sms.send import SendSms
 from sms.service import SmsService
+from sms.ways import Outward
 from tandem.config.tree import Configuration
 from telephony.events.deliverer import Deliverer
 from telephony.events.subscriptions import SubscriptionDirectory
@@ -73,6 +74,7 @@ class MessagePlane:
             enqueue=deliverer.enqueue,
             esmes=outbox,
             inward=inward,
+            outward=Outward(ways, numbers, limits),
         )
         sms = self.sms
         self._send = SendSms(

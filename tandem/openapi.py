@@ -170,7 +170,7 @@ def _tag(route: Route) -> str:
 def _schema_of(kind: type) -> Document:
     if kind is Secret:
         return {"type": "string", "format": "password"}
-    raise NotImplementedError(kind)
+    raise NotImplementedError(kind)  # what msgspec asks of a hook for a type that it does not know
 
 
 def _ecma(schema: Any) -> Any:  # noqa: ANN401 - JSON

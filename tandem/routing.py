@@ -1,11 +1,10 @@
 """Routing, joined to the rest: the tables in force, their administration, and what they ask of others."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from carriers.model.carrier import Carrier
 from sms.inward.targets import SUBSCRIPTIONS
-from sms.smpp.link import Link
 from telephony.kernel.clock import Clock
 from telephony.kernel.http.route import Route
 from telephony.kernel.ids import ResourceId
@@ -32,21 +31,22 @@ class RoutingPlane:
         store: Store,
         clock: Clock,
         carriers: Mapping[str, Carrier],
-        links: Callable[[], Iterable[Link]],
+        reachable: Callable[[str], bool],
         numbers: NumberDirectory,
         knows: Callable[[ResourceId], bool],
         prices: Prices | None = None,
         limits: Limits | None = None,
         own: OwnRoutes | None = None,
     ) -> None:
-        """`links` are those of this gateway, `knows` tells which resources exist, `own` their own trunks."""
+        """`reachable` tells whether this gateway can send to a carrier now, `knows` which resources exist,
+        `own` their own trunks."""
 
         def formats() -> dict[str, NumberFormats]:
             return {name: formats_of(carrier) for name, carrier in carriers.items()}
 
         self.kinds = TargetKinds((*BASIC, SUBSCRIPTIONS))
         """Where inbound rules may lead to; planes register theirs before `start`."""
-        self.router = Router(LinkHealth(links))
+        self.router = Router(LinkHealth(reachable))
         self.voice: Final = VoiceRouter(self.router, own)
         """Asked with every call: the resource's own trunks first, then the operator's carriers."""
         self.carriers: Final[Carriers] = formats
@@ -85,16 +85,12 @@ class RoutingPlane:
 class LinkHealth:
     """A carrier takes texts while a link of its is bound that may send; implements `Health`."""
 
-    def __init__(self, links: Callable[[], Iterable[Link]]) -> None:
-        self._links = links
+    def __init__(self, reachable: Callable[[str], bool]) -> None:
+        self._reachable = reachable
 
     def usable(self, carrier: str, kind: Kind) -> bool:
         """See `telephony.routing.ports.Health`."""
-        return kind is not Kind.SMS or any(
-            link.bound and link.settings.bind != "receiver"
-            for link in self._links()
-            if link.carrier == carrier
-        )
+        return kind is not Kind.SMS or self._reachable(carrier)
 
 
 class NumberOwners:

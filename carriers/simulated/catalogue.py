@@ -120,6 +120,13 @@ _RESPONSES: Final = (
         refusal=CommandStatus.ESME_RSYSERR,
         nack=True,
     ),
+    Profile(
+        "out-of-service",
+        "answers every submit_sm ESME_RSYSERR (0x08)",
+        refuse_every=1,
+        refusal=CommandStatus.ESME_RSYSERR,
+    ),
+    Profile("never-answers", "takes every submit_sm and answers none", lose_every=1),
     Profile("responses-lost", "takes every fifth submit_sm and does not answer it", lose_every=5),
     Profile("responses-out-of-order", "answers in another order", responses_shuffled=True),
     Profile("responses-twice", "sends each response twice", responses_twice=True),
@@ -127,6 +134,7 @@ _RESPONSES: Final = (
 
 _CONNECTION: Final = (
     Profile("binds-refused", "refuses the first two binds with ESME_RBINDFAIL (0x0D)", refused_binds=2),
+    Profile("closed", "refuses every bind with ESME_RBINDFAIL (0x0D)", refused_binds=1 << 30),
     Profile(
         "messages-before-bind-response",
         "delivers what waits before it answers the bind",

@@ -27,6 +27,9 @@ class SimulatedAccount(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How the carrier treats this account: a name of `catalogue.PROFILES`; empty: the `profile` for all."""
     per_second: Annotated[float, Meta(gt=0)] | None = None
     """submit_sm a second; unset: what the profile says."""
+    carrier: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = ""
+    """The name of a carrier of this node's that binds as this account: a second account is a second carrier.
+    Empty: nobody of this node; the first account is `simulated`'s."""
 
 
 class SimulatedSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

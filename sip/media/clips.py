@@ -11,6 +11,18 @@ SEALS: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcn
 """What an engine asks of a clip."""
 
 
+class Memory:
+    """A descriptor that is closed when nobody has it any more."""
+
+    __slots__ = ("descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
 def make_clip(name: str, samples: bytes | memoryview) -> int:
     """Return a new descriptor of sealed shared memory with these samples; the caller closes it.
 

@@ -128,6 +128,8 @@ class Media(Struct, frozen=True, forbid_unknown_fields=True):
     """Where RTCP goes. None: the next port (RFC 3550 §11), or the same one with `rtcp_mux`."""
     rtcp_mux: bool = False
     srtp: Srtp | None = None
+    ssrc: Annotated[int, Meta(ge=0, lt=2**32)] | None = None
+    """What the peer sends with (RFC 5576), for legs on the shared port whose peers have one address."""
     timeout: float = 60.0
     """Seconds without RTP and RTCP after which `MediaTimeout` is told (R15); 0: never."""
 

@@ -14,11 +14,16 @@ from sms.outgoing import Encode, encoded
 from sms.settings import SmsSettings
 from sms.store.accept import AcceptMessages, NewMessage
 from sms.store.finish import Finisher
+from sms.ways import NoRoute, Party, find_way
 from telephony.kernel import ids
 from telephony.kernel.clock import DAY, HOUR, SECOND
 from telephony.kernel.e164 import parse_e164
+from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.ids import InteractionId
 from telephony.kernel.store.timeline import Entry, append_many
+from telephony.numbers.store import FindNumber
+from telephony.routing.decide import Hop
+from telephony.routing.ports import WaysOut
 
 SOURCE: Final = "compliance"
 """The source of what words did, in timelines."""
@@ -27,8 +32,15 @@ SOURCE: Final = "compliance"
 class Compliance:
     """Words and their answers on one node."""
 
-    def __init__(self, settings: SmsSettings, encoder: Callable[[str], Encode] = lambda _: encoded) -> None:
-        """`encoder` gives, for a carrier's name, what turns texts into parts for it."""
+    def __init__(
+        self,
+        settings: SmsSettings,
+        encoder: Callable[[str], Encode] = lambda _: encoded,
+        ways: WaysOut | None = None,
+    ) -> None:
+        """`encoder` gives, for a carrier's name, what turns texts into parts for it; `ways` tell by which
+        carrier answers leave, None: by the one that brought the word."""
+        self._ways = ways
         self._settings = settings
         self._encoder = encoder
         self.words: Final = Words(settings.compliance)
@@ -67,17 +79,23 @@ class Compliance:
         if not _within_limits(tx, one, self._settings.compliance):
             return "too many already"
         settings = self._settings
-        parts = self._encoder(one.carrier)(one.word.reply)
         identifier = InteractionId(ids.new_id(one.at))
+        try:
+            carrier, hops = self._way(tx, one, identifier)
+        except (NoRoute, InvalidRequest) as error:
+            return error.message
+        parts = self._encoder(carrier)(one.word.reply)
         expires = one.at + settings.validity_seconds * SECOND
         message = NewMessage(
             one.resource,
             identifier,
             one.own,
             one.peer,
-            one.carrier,
+            carrier,
             one.word.reply.encode(),
-            SmsDetail(len(parts.bodies), parts.alphabet.value),
+            SmsDetail(len(parts.bodies), parts.alphabet.value, uncounted=True),
+            route=hops[0].route if hops else "",
+            then=tuple(hop.target for hop in hops[1:]),
         )
         body_until = max(one.at + settings.body_days * DAY, expires)
         request = wire_id(one.id, "inbound")
@@ -85,8 +103,20 @@ class Compliance:
             finisher.node, one.at, request, expires, body_until, [message], source=SOURCE, even_opted_out=True
         )(tx)
         outbound = Outbound(one.resource, identifier, one.own, one.peer, one.word.reply, expires, 0)
-        finisher.replies.append((one.carrier, outbound))
+        finisher.replies.append((carrier, outbound))
         return wire_id(identifier, "outbound")
+
+    def _way(self, tx: Connection, one: Spoken, identifier: InteractionId) -> tuple[str, tuple[Hop, ...]]:
+        """Return the carrier that an answer leaves by, and all of its ways.
+
+        Raises NoRoute, InvalidRequest.
+        """
+        if self._ways is None:
+            return one.carrier, ()
+        owned = FindNumber(one.own)(tx)
+        party = Party(one.resource, one.own, "" if owned is None else owned.carrier)
+        _, hops = find_way(self._ways, party, one.peer, one.at, identifier)
+        return hops[0].target, hops
 
 
 def _within_limits(tx: Connection, one: Spoken, settings: ComplianceSettings) -> bool:

@@ -27,6 +27,7 @@ from telephony.events.routed import Endpoint, endpoint_of, publish_to
 from telephony.events.store import Publication
 from telephony.kernel import ids
 from telephony.kernel.clock import DAY, HOUR, to_iso
+from telephony.kernel.e164 import shorten
 from telephony.kernel.ids import InteractionId, ResourceId
 from telephony.kernel.store.timeline import Entry, append_many
 from telephony.routing.inbound import Arrival
@@ -246,7 +247,7 @@ class Placer:
         return ""
 
     def _hops(self, resource: ResourceId, message: "InboundSms", target: str, digest: bytes) -> int:
-        """Return how often a text was sent on already: by numbers of ours to here, or back to us by others."""
+        """Return how often a text was sent on already: by our numbers to here, or back to us by others."""
         column = forwards.c
         recent = (column.resource == resource, column.at > message.at - CIRCLE)
         here = select(func.max(column.hops)).where(
@@ -314,5 +315,5 @@ def _shown(stop: Stop) -> Mapping[str, object]:
         case Webhook(url=url):
             return {"url": url.partition("?")[0].partition("#")[0]}
         case Number(number=number):
-            return {"number": number}
+            return {"number": shorten(number)}  # it may be a person's; the message it leaves by has all of it
     return {}

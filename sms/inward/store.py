@@ -11,6 +11,7 @@ from sms.inward.tables import forwards
 from sms.store.finish import Finisher, decode_detail
 from sms.store.inbound import InboundSms
 from sms.text import Alphabet
+from telephony.kernel.e164 import shorten
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
@@ -125,7 +126,7 @@ class SettleForward:
         mine = (_f.resource == one.resource, _f.id == one.id, _f.node == finisher.node)
         if tx.execute(update(forwards).where(*mine).values(node=None)).rowcount == 0:
             return finisher
-        told: dict[str, object] = {"number": one.target.number}
+        told: dict[str, object] = {"number": shorten(one.target.number)}
         if self.sent:
             self._note(tx, "message.forwarded", {**told, "message": self.sent, "hops": one.hops})
             return finisher

@@ -87,9 +87,11 @@ class OptOutVerbs:
         return sorted({to for to in recipients if parse_e164(to) is not None})
 
     def _tell(self, what: str, resource: ResourceId, sender: str, recipients: Sequence[str]) -> None:
-        log.info(
-            f"optouts.{what}", resource=to_text(resource), number=shorten(sender), recipients=len(recipients)
-        )
+        """Leave a line for each, without its whole number: one that is removed leaves no other trace."""
+        for to in recipients:
+            log.info(
+                f"optouts.{what}", resource=to_text(resource), number=shorten(sender), recipient=shorten(to)
+            )
 
 
 def _result(to: str, opted_out: bool | None = None) -> OptOutResult:

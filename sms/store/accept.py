@@ -260,9 +260,9 @@ def _accepted_entry(job: AcceptMessages, message: NewMessage) -> Entry:
         "segments": message.detail.segments,
         "alphabet": message.detail.alphabet,
         "request": job.request_id,
-        "carrier": message.carrier,
-        "route": message.route,
     }
+    if message.route:
+        data["carrier"], data["route"] = message.carrier, message.route
     if message.then:
         data["then"] = message.then
     if message.charge is not None and message.charge.currency:
@@ -288,7 +288,7 @@ def _blocked_row(job: AcceptMessages, message: NewMessage) -> tuple[object, ...]
         created=job.now,
         updated=job.now,
         ended=job.now,
-        detail=msgspec.json.encode(message.detail),
+        detail=msgspec.json.encode(structs.replace(message.detail, uncounted=True)),
     )
 
 

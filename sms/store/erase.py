@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_, update
 
 from sms.esme.tables import outbox
+from sms.inward.tables import forwards
 from sms.message import KIND
 from sms.optouts.tables import automatic_replies, opt_outs
 from sms.store.finish import decode_detail
@@ -164,6 +165,7 @@ ERASERS: Final[tuple[Eraser, ...]] = (
     MessageEraser(),
     InboundPartEraser(),
     ReplyCountEraser(),
+    TableEraser("forwards", forwards, (forwards.c.peer, forwards.c.target, forwards.c.stops)),
     TableEraser("smppDeliveries", outbox, (outbox.c.content,)),
     TableEraser("receipts", early_receipts, (early_receipts.c.receipt,), rewrite=True),
     TableEraser("parkedReceipts", parked_receipts, (parked_receipts.c.receipt,), rewrite=True),

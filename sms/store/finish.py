@@ -89,9 +89,7 @@ _GIVE_WORK: Final = frozenset(
 """Events whose jobs say who works on the message then."""
 
 _STEPS: Final[dict[MessageEvent, _Step]] = {
-    event: _step(event)
-    for event in MessageEvent
-    if event not in _GIVE_WORK
+    event: _step(event) for event in MessageEvent if event not in _GIVE_WORK
 }
 _FACTS: Final = "SELECT id, own, peer, updated, detail FROM interactions WHERE resource = ? AND id {ids}"
 

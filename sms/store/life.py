@@ -1,20 +1,24 @@
 """What people do to single messages: take one back before it is sent, or have one sent again."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
+import msgspec
+from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
-from sms.message import KIND, Outbound, outbound_of
+from sms.message import KIND, Outbound, SmsDetail, outbound_of
 from sms.optouts import store as optouts
 from sms.states import OUTBOUND, MessageEvent, MessageState
 from sms.store.finish import MAX_SOURCE, Change, Finisher, decode_detail
+from sms.store.reroute import Move, at_carrier, moved_usage, pay_difference, priced
 from sms.store.tables import parts
 from telephony.kernel.clock import SECOND
 from telephony.kernel.errors import Conflict, NotFound
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
+from telephony.usage.record import record
 
 _CANCELLED: Final = "taken back before it was sent"
 
@@ -93,6 +97,8 @@ class RequeueMessage:
     validity_seconds: int
     """The operator's setting; the message may say less."""
     source: str
+    by: Move | None = None
+    """The carrier that is to send it now; None: the same as before."""
 
     order: ClassVar[int] = 0
 
@@ -103,14 +109,18 @@ class RequeueMessage:
         after = _follow(before, MessageEvent.REQUEUE)
         table = interactions.c
         where = _where(self.resource, self.id)
-        row = tx.execute(select(table.own, table.peer, table.carrier, table.detail).where(*where)).one()
+        row = tx.execute(
+            select(
+                table.own, table.peer, table.carrier, table.detail, table.price, table.currency, table.created
+            ).where(*where)
+        ).one()
         if optouts.opted_out(tx, [(self.resource, row.own, row.peer)]):
             raise Conflict(optouts.REFUSED, target="messageId")
         of_body = (bodies.c.resource == self.resource, bodies.c.interaction == self.id)
         body = tx.execute(select(bodies.c.body, bodies.c.expires).where(*of_body)).first()
         if body is None:
             raise Conflict("The message's text is not kept any more.", target="messageId")
-        detail = decode_detail(row.detail)
+        carrier, detail, charged = self._charged(tx, row)
         begin = self.now if detail.extras is None else max(self.now, detail.extras.send_at)
         expires = begin + detail.valid_seconds(self.validity_seconds) * SECOND
         if body.expires < expires:
@@ -126,8 +136,14 @@ class RequeueMessage:
                 due=expires if begin == self.now else begin,
                 updated=self.now,
                 ended=None,
+                carrier=carrier,
+                detail=msgspec.json.encode(detail),
+                **charged,
             )
         )
+        said: dict[str, object] = {"was": before.value}
+        if self.by is not None:
+            said |= {"carrier": carrier, "route": self.by.route}
         entry = Entry(
             self.resource,
             self.id,
@@ -135,9 +151,30 @@ class RequeueMessage:
             self.node,
             self.source[:MAX_SOURCE],
             "message.requeued",
-            {"was": before.value},
+            said,
         )
         append_many(tx, [entry])
         if begin > self.now:
-            return row.carrier, None
-        return row.carrier, outbound_of(self.resource, self.id, row.own, row.peer, body.body, expires, detail)
+            return carrier, None
+        return carrier, outbound_of(self.resource, self.id, row.own, row.peer, body.body, expires, detail)
+
+    def _charged(
+        self,
+        tx: Connection,
+        row: Any,  # noqa: ANN401 - of some columns
+    ) -> tuple[str, SmsDetail, dict[str, object]]:
+        """Return the carrier that sends it now, its details there, and the columns of what it comes to.
+
+        Raises Conflict when that would pass the day's budget.
+        """
+        by = self.by
+        detail = structs.replace(decode_detail(row.detail), tried=(), doubt="")
+        if by is None:
+            return row.carrier, detail, {}
+        charge = None if detail.uncounted or by.to == row.carrier else by.charge
+        if charge is None:
+            return by.to, structs.replace(detail, segments=by.segments, alphabet=by.alphabet), {}
+        if not pay_difference(tx, self.resource, row, charge, by.counters):
+            raise Conflict("With it the resource would pass its daily_budget.", target="messageId")
+        record(tx, self.node, moved_usage(self.resource, row, detail, row.carrier, by.to, charge))
+        return by.to, at_carrier(detail, by.segments, by.alphabet, charge), priced(charge)

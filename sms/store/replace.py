@@ -69,6 +69,8 @@ class Replaced:
     peer: str
     detail: SmsDetail
     version: int
+    carrier: str
+    """Whose it is: it may have moved to another meanwhile."""
     expires: int | None
     """Until when `Resume` lets it be sent; None: its time has not come."""
 
@@ -102,6 +104,7 @@ class ReplaceMessage:
             table.peer,
             table.detail,
             table.version,
+            table.carrier,
         ).where(*where)
         if tx.dialect.name == "postgresql":
             query = query.with_for_update()
@@ -142,7 +145,7 @@ class ReplaceMessage:
         append_many(
             tx, [Entry(self.resource, self.id, self.now, self.node, source, "message.replaced", data)]
         )
-        return Replaced(body, row.own, row.peer, detail, row.version + 1, expires)
+        return Replaced(body, row.own, row.peer, detail, row.version + 1, row.carrier, expires)
 
 
 @dataclass(frozen=True, slots=True)

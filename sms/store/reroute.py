@@ -1,13 +1,13 @@
 """The job that gives messages to another carrier, with what hangs on it: details, charge, timeline.
 
-A message is given away only while its carrier took no part of it, by compare-and-set on its state and carrier;
-from the commit on the other carrier's dispatcher sends it, before it the old one's does. So nothing is lost
-whenever a process dies, and nothing is sent by two.
+A message is given away only while its carrier took no part of it, by compare-and-set on its state and
+carrier; from the commit on the other carrier's dispatcher sends it, before it the old one's does. So nothing
+is lost whenever a process dies, and nothing is sent by two.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import structs
@@ -126,10 +126,11 @@ class MoveMessages:
         append_many(tx, entries)
         return Moved(details, frozenset(too_dear))
 
-    def _rows(self, tx: Connection, keys: Mapping[Key, Move]) -> Sequence[Row[tuple[object, ...]]]:
+    def _rows(self, tx: Connection, keys: Mapping[Key, Move]) -> Sequence[Row[Any]]:
         """Return the messages that may be moved, locked; in one order, so that no two nodes wait for each
         other."""
-        table, rows = interactions.c, []
+        table = interactions.c
+        rows: list[Row[Any]] = []
         for resource, identifiers in by_resource(keys).items():
             ordered = sorted(identifiers)
             for start in range(0, len(ordered), _MOST):
@@ -149,7 +150,7 @@ class MoveMessages:
                 )
                 if tx.dialect.name == "postgresql":
                     query = query.with_for_update(of=interactions)
-                rows += tx.execute(query).all()
+                rows.extend(tx.execute(query))
         return rows
 
     def _entry(self, key: Key, move: Move, attempt: int, charge: Charge | None) -> Entry:
@@ -195,7 +196,7 @@ _UNPRICED: Final[dict[str, object]] = {"price": None, "currency": None}
 def pay_difference(
     tx: Connection,
     resource: ResourceId,
-    row: Row[tuple[object, ...]],
+    row: Row[Any],
     charge: Charge,
     counters: Sequence[Most],
 ) -> bool:
@@ -214,13 +215,13 @@ def pay_difference(
 
 def moved_usage(
     resource: ResourceId,
-    row: Row[tuple[object, ...]],
+    row: Row[Any],
     detail: SmsDetail,
     before: str,
     after: str,
     charge: Charge,
 ) -> tuple[Used, Used]:
-    """Return a message's usage taken back from one carrier and added to another, on the day it was accepted."""
+    """Return a message's usage taken from one carrier and given to another: on the day it was accepted."""
     old = Charge(
         charge.country, detail.segments, row.price or 0, row.currency or "", detail.cost, detail.cost_currency
     )

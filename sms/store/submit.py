@@ -25,6 +25,7 @@ _CLAIM: Final = (
     f"UPDATE interactions SET state = '{_CLAIMED}', version = version + 1, updated = ?"  # noqa: S608 - words of ours
     f" WHERE resource = ? AND id {{ids}} AND state IN ('accepted', '{_CLAIMED}') AND node = ? RETURNING id"
 )
+_CLAIM_OF: Final = _CLAIM.replace(" RETURNING", " AND carrier = ? RETURNING")
 _RELEASE: Final = (
     f"UPDATE interactions SET state = '{_RELEASED}', version = version + 1, updated = ?"  # noqa: S608 - words of ours
     f" WHERE resource = ? AND id {{ids}} AND state = 'submitting' AND node = ? RETURNING id"
@@ -48,9 +49,14 @@ class ClaimMessages:
     node: NodeId
     now: int
     keys: Sequence[Key]
+    carrier: str | None = None
+    """Whose they must be still: they may have moved to another meanwhile. None: anybody's."""
 
     def __call__(self, tx: Connection) -> set[InteractionId]:
         """See `telephony.kernel.store.jobs.Job`."""
+        if self.carrier is not None:
+            after = (self.node, self.carrier)
+            return _move(tx, _CLAIM_OF, self.node, self.now, self.keys, after)
         return _move(tx, _CLAIM, self.node, self.now, self.keys)
 
 
@@ -67,10 +73,19 @@ class ReleaseMessages:
         return _move(tx, _RELEASE, self.node, self.now, self.keys)
 
 
-def _move(tx: Connection, statement: str, node: NodeId, now: int, keys: Iterable[Key]) -> set[InteractionId]:
+def _move(
+    tx: Connection,
+    statement: str,
+    node: NodeId,
+    now: int,
+    keys: Iterable[Key],
+    after: tuple[object, ...] = (),
+) -> set[InteractionId]:
     moved: set[InteractionId] = set()
     for resource, identifiers in by_resource(keys).items():
-        for (identifier,) in among(tx, statement, identifiers, before=(now, resource), after=(node,)):
+        for (identifier,) in among(
+            tx, statement, identifiers, before=(now, resource), after=after or (node,)
+        ):
             moved.add(InteractionId(bytes(identifier)))
     return moved
 

@@ -11,7 +11,7 @@ from sms.store.finish import decode_detail
 from sms.store.rows import rank_of
 from sms.store.sql import among
 from sms.store.submit import by_resource
-from telephony.kernel.ids import InteractionId, NodeId
+from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.schema import Identifier, bodies, interactions
 
 _DONE = "SELECT message, part FROM message_parts WHERE resource = ? AND message {ids}"
@@ -128,3 +128,54 @@ class SenderBacklogs:
             .group_by(table.own)
         )
         return {own: int(count) for own, count in tx.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class CarriersWithWork:
+    """A query: the carriers for which a node works on something. As many look-ups as there are carriers."""
+
+    node: NodeId
+
+    def __call__(self, tx: Connection) -> list[str]:
+        """Return their names."""
+        table, last = interactions.c, ""
+        found: list[str] = []
+        while True:
+            query = select(func.min(table.carrier)).where(table.node == self.node, table.carrier > last)
+            carrier = tx.execute(query).scalar()
+            if carrier is None:
+                return found
+            found.append(carrier)
+            last = carrier
+
+
+@dataclass(frozen=True, slots=True)
+class FindOutbound:
+    """A query for one message that was sent or is to be, with its carrier; None: there is none, or its text
+    is gone."""
+
+    resource: ResourceId
+    id: InteractionId
+
+    def __call__(self, tx: Connection) -> tuple[Outbound, str] | None:
+        """Return them; the message's validity is not looked up."""
+        table = interactions.c
+        row = tx.execute(
+            select(table.own, table.peer, table.carrier, table.detail, bodies.c.body)
+            .join_from(
+                interactions,
+                bodies,
+                (bodies.c.resource == table.resource) & (bodies.c.interaction == table.id),
+            )
+            .where(
+                table.resource == self.resource,
+                table.id == self.id,
+                table.kind == KIND,
+                table.direction == "outbound",
+            )
+        ).first()
+        if row is None:
+            return None
+        detail = decode_detail(row.detail)
+        message = outbound_of(self.resource, self.id, row.own, row.peer, row.body, 0, detail)
+        return message, row.carrier or ""

@@ -18,6 +18,9 @@ ITEM: Final = LIST + "/{carrier}"
 MAX_FOLDER: Final = 8 * 1024 * 1024
 """Bytes of a folder: a thousand carriers with several links and trunks each are 3 MB."""
 
+MAX_TOLD: Final = 1000
+"""Numbers of which an answer says why they were not taken."""
+
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.toml$", max_length=MAX_NAME)]
 Version = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Document = dict[str, Any]
@@ -97,6 +100,15 @@ class AppliedReply(Struct, frozen=True):
     value: tuple[Became, ...]
 
 
+class StockedReply(Struct, frozen=True):
+    """What became of a carrier's blocks of numbers."""
+
+    kept: int
+    """Numbers that are in the inventory now."""
+    rejected: tuple[str, ...]
+    """Why others are not: most are somebody's already. At most a thousand are told."""
+
+
 def routes(verbs: CarrierVerbs) -> list[Route]:
     """Return the administration's operations on carriers."""
 
@@ -120,6 +132,11 @@ def routes(verbs: CarrierVerbs) -> list[Route]:
     async def remove(request: Request[None]) -> Reply:
         await verbs.remove(request.path["carrier"])
         return Reply(204)
+
+    async def stock(request: Request[None]) -> Reply:
+        done = await verbs.stock(request.path["carrier"])
+        told = tuple(each.reason for each in done.rejected[:MAX_TOLD])
+        return Reply(200, StockedReply(done.kept, told))
 
     return [
         Route(
@@ -181,6 +198,15 @@ def routes(verbs: CarrierVerbs) -> list[Route]:
             Auth.ADMIN,
             summary="Take away a carrier that no file owns and nothing needs",
             reply_status=204,
+        ),
+        Route(
+            "admin.carriers.stock",
+            "POST",
+            ITEM + ":stock",
+            stock,
+            Auth.ADMIN,
+            summary="Put a carrier's blocks of numbers into the inventory",
+            reply=StockedReply,
         ),
     ]
 

@@ -40,12 +40,15 @@ def needs(tx: Connection, carrier: str) -> Sequence[str]:
 
 def _messages(tx: Connection, carrier: str) -> list[str]:
     of = interactions.c
-    every_node = of.node.in_(select(nodes.c.id))  # an index begins with it; what waits is always somebody's
-    waiting = select(func.count()).where(
-        every_node, of.carrier == carrier, of.kind == KIND, of.state.in_(UNSENT)
-    )
-    count = tx.scalar(waiting) or 0
-    return [f"{count} messages wait for it; wait, or cancel them"] if count else []
+    mine = (of.carrier == carrier, of.kind == KIND, of.state.in_(UNSENT))
+    every_node = of.node.in_(select(nodes.c.id))  # an index begins with it
+    count = tx.scalar(select(func.count()).where(every_node, *mine)) or 0
+    if count:
+        return [f"messages wait for it ({count}); wait, or cancel them"]
+    kept_for_later = select(of.id).where(of.node.is_(None), of.due.is_not(None), *mine).limit(1)
+    if tx.scalar(kept_for_later) is None:  # nobody's yet; found by looking at all that is due some time
+        return []
+    return ["messages wait for it that are to be sent later; wait, or cancel them"]
 
 
 def _numbers(tx: Connection, carrier: str) -> list[str]:
@@ -61,9 +64,9 @@ def _numbers(tx: Connection, carrier: str) -> list[str]:
     )
     found = []
     if owned:
-        found.append(f"{owned} numbers of resources are its; release them (tandem numbers release)")
+        found.append(f"numbers of resources are its ({owned}); release them (tandem numbers release)")
     elif stock:
-        found.append(f"{stock} numbers of the inventory are its; withdraw them (tandem numbers withdraw)")
+        found.append(f"numbers of the inventory are its ({stock}); withdraw them (tandem numbers withdraw)")
     return found
 
 

@@ -56,7 +56,7 @@ def read_stamps(tx: Connection) -> Mapping[str, Stamp]:
 def read_carriers(tx: Connection) -> dict[str, StoredCarrier]:
     """Query: return every carrier by its name."""
     return {
-        row.name: StoredCarrier(row.name, row.file, Stamp(row.version, row.updated), bytes(row.document))
+        row.name: StoredCarrier(row.name, row.file, Stamp(row.version, row.updated), bytes(row.sealed))
         for row in tx.execute(select(carriers).order_by(_c.name))
     }
 
@@ -83,7 +83,7 @@ class ChangeCarriers:
             if gone.rowcount != 1:
                 raise changed_meanwhile(name)
         for name, put in self.puts.items():
-            values = {"file": put.file, "document": put.sealed, "updated": self.now}
+            values = {"file": put.file, "sealed": put.sealed, "updated": self.now}
             if name in self.seen:
                 version = self.seen[name].version + 1
                 done = tx.execute(

@@ -15,7 +15,7 @@ carriers: Final = Table(
     Column("name", String(MAX_NAME), primary_key=True),
     Column("file", String(MAX_NAME), nullable=False),  # of the folder, which owns it; empty: the API does
     Column("version", Integer, nullable=False),  # counts its changes
-    Column("document", LargeBinary, nullable=False),  # JSON, sealed: passwords may stand in it
+    Column("sealed", LargeBinary, nullable=False),  # the document, JSON: passwords may stand in it
     Column("updated", Microseconds, nullable=False),
 )
 """One row a carrier. One that is gone and comes back has another `updated`, if not another version."""

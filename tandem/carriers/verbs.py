@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from carriers.model.carrier import Carrier
+from carriers.model.supply import BlockSupply
 from tandem.carriers.directory import CarrierDirectory, Sealer
 from tandem.carriers.documents import (
     Document,
@@ -32,6 +33,7 @@ from tandem.carriers.tables import document_place
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed, TandemError
 from telephony.kernel.store import Store
+from telephony.numbers.intake import MAX_NUMBERS, Intake, take_in
 
 log = structlog.get_logger(__name__)
 
@@ -173,6 +175,18 @@ class CarrierVerbs:
         await self._write(ChangeCarriers({name: before.stamp}, {}, (name,), self._clock.now(), self._needs))
         log.info("carriers.removed", carrier=name)
 
+    async def stock(self, name: str) -> Intake:
+        """Put the blocks of a carrier into the inventory of numbers; what is somebody's stays his.
+
+        Raises NotFound when there is no such carrier, or it cannot be used here; InvalidRequest when they are
+        more than an intake takes.
+        """
+        carrier = self._directory.carriers.get(name)
+        if carrier is None:
+            raise NotFound("There is no such carrier.", target="carrier")
+        supply = BlockSupply(name, carrier.numbers)
+        return await take_in(self._store, supply, most=MAX_NUMBERS)
+
     async def _write(self, change: ChangeCarriers) -> None:
         if change.puts or change.removes:
             await self._store.write(change)
@@ -247,7 +261,10 @@ class CarrierVerbs:
 
     def _shown(self, stored: StoredCarrier) -> Shown:
         carrier = self._directory.carriers.get(stored.name)
-        document = self._directory.document(stored)
+        try:
+            document = self._directory.document(stored)
+        except TandemError:  # of another master key: the list shows it, and the health says why
+            carrier = document = None
         return Shown(stored.name, carrier, document, stored.file, stored.stamp.version, stored.stamp.updated)
 
     def _not_ours(self, name: str) -> None:

@@ -69,10 +69,8 @@ def apply(
     with told():
         client = Client.of(folder(data))
         try:
-            if check:
-                done = client.admin("POST", f"{PATH}:check", body)
-            else:
-                done = client.admin("PUT", PATH, body)
+            method, path = ("POST", f"{PATH}:check") if check else ("PUT", PATH)
+            done = client.admin(method, path, body)
         except RemoteError as error:
             fail(_with_lines(error.message, lines))
     for each in done["value"]:
@@ -86,6 +84,16 @@ def remove(name: Name, data: Data = None) -> None:
     with told():
         Client.of(folder(data)).admin("DELETE", f"{PATH}/{name}")
     print(f"{name}: removed")
+
+
+@app.command("stock")
+def stock(name: Name, data: Data = None) -> None:
+    """Put a carrier's blocks of numbers into the inventory; what is somebody's stays his."""
+    with told():
+        done = Client.of(folder(data)).admin("POST", f"{PATH}/{name}:stock")
+    for reason in done["rejected"]:
+        print(reason)
+    print(f"{done['kept']} numbers are in the inventory")
 
 
 @app.command("profile")
@@ -145,22 +153,21 @@ def _read(files: Path) -> tuple[dict[str, Any], Lines]:
     return {"files": found}, lines
 
 
-_PLACE = re.compile(r"^(?:\d{3} \w+: )?(?P<file>[^\s:]+\.toml): (?P<key>[^\s:]+): ")
+_AROUND = re.compile(r"^\d{3} \w+: (?=[^\s:]+\.toml: |carriers\.)| \((?:files|carriers)\)$")
+_PLACE = re.compile(r"^(?P<file>[^\s:]+\.toml): (?P<key>[^\s:]+): ")
 
 
 def _with_lines(message: str, lines: Lines) -> str:
     """Return what the gateway said with the line behind the file, where it is known."""
-    found = []
-    for text in message.splitlines():
-        place = _PLACE.match(text)
-        keys = lines.get(place["file"], {}) if place else {}
-        if place:
-            path = tuple(place["key"].split("."))
-            line = next(
-                (keys[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in keys), None
-            )
-            if line is not None:
-                end = place.end("file")
-                text = f"{text[:end]}:{line}{text[end:]}"
-        found.append(text)
-    return "\n".join(found)
+    said = _AROUND.sub("", message)
+    return "\n".join(_with_line(text, lines) for text in said.splitlines())
+
+
+def _with_line(text: str, lines: Lines) -> str:
+    place = _PLACE.match(text)
+    if place is None:
+        return text
+    keys, path = lines.get(place["file"], {}), tuple(place["key"].split("."))
+    known = [keys[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in keys]
+    end = place.end("file")
+    return f"{text[:end]}:{known[0]}{text[end:]}" if known else text

@@ -1,12 +1,29 @@
 """`tandem privacy`: forgetting people on request."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 import typer
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
 from tandem.cli.resources import find
+
+WORDS: Final = {
+    "webhooks": "webhook deliveries",
+    "messages": "messages",
+    "inboundParts": "parts of texts that wait for the rest",
+    "automaticReplies": "counts of automatic answers",
+    "forwards": "notes of texts sent on",
+    "smppDeliveries": "texts that wait for SMPP accounts",
+    "receipts": "receipts that belong to nothing yet",
+    "parkedReceipts": "receipts put aside",
+    "firstAnswers": "answers to repeated requests",
+    "oldRoutes": "old versions of routes",
+    "messagesNotOver": "messages that are not over",
+    "optOuts": "opt-outs",
+}
+"""What the API calls things, for people."""
 
 app = typer.Typer(no_args_is_help=True, help="Forget people who ask for it.")
 
@@ -34,8 +51,17 @@ def delete(
         path = f"/admin/resources/{identifier}/privacy:delete"
         report = client.admin("POST", path, {"phoneNumber": number})
     for what, count in report["erased"].items():
-        print(f"erased {what}: {count}")
+        print(f"erased {words(what)}: {count}")
     for what, count in report["kept"].items():
-        print(f"kept {what}: {count}")
+        print(f"kept {words(what)}: {count}")
+    for line in report["named"]:
+        print(f"still names the number: {line}")
+    if report["named"]:
+        print("change these rules, then run this again: it takes the number out of their old versions")
     if report["kept"].get("messagesNotOver"):
         print("messages are still on their way: run this again when they are over")
+
+
+def words(what: str) -> str:
+    """Return what the API calls a kind of thing in plain words."""
+    return WORDS.get(what) or re.sub(r"([A-Z])", lambda found: f" {found[1].lower()}", what)

@@ -21,6 +21,7 @@ MAX_WIDTH: Final = 10_000
 STATE_STYLES: Final = {
     "delivered": "green",
     "received": "green",
+    "refused": "red",
     "submitted": "cyan",
     "failed": "red",
     "expired": "red",

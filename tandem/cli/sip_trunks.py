@@ -35,7 +35,7 @@ def list_(resource: Resource = None, data: Data = None) -> None:
         client = Client.of(folder(data))
         found = client.admin("GET", _path(client, resource))["value"]
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "port", "state", "health", "routes"):
+    for column in ("name", "port", "state", "health", "routes", "comes in from"):
         table.add_column(column)
     for one in found:
         table.add_row(
@@ -44,16 +44,30 @@ def list_(resource: Resource = None, data: Data = None) -> None:
             STATES[one["state"]],
             one.get("health", ""),
             plain(", ".join(one["routes"])),
+            ", ".join(("its certificate", *one.get("addresses", ()))) if one["enabled"] else "",
         )
     print_table(table)
 
 
 @app.command("enable")
-def enable(fqdn: Named, resource: Resource = None, data: Data = None) -> None:
+def enable(
+    fqdn: Named,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--address",
+            metavar="NETWORK",
+            help="It may come in from here without a certificate of its name; again for more. All anew.",
+        ),
+    ] = None,
+    resource: Resource = None,
+    data: Data = None,
+) -> None:
     """Let a resource use the SBC of this name; it may be enabled before the tenant adds the trunk."""
     with told():
         client = Client.of(folder(data))
-        one = client.admin("POST", f"{_path(client, resource)}/{quote(fqdn, safe='')}:enable")
+        body = {"addresses": address} if address else {}
+        one = client.admin("POST", f"{_path(client, resource)}/{quote(fqdn, safe='')}:enable", body)
     print(f"{one['fqdn']}: {STATES[one['state']]}")
 
 

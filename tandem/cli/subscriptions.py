@@ -56,6 +56,17 @@ def remove(
         client.admin("DELETE", f"/admin/resources/{client.resource()}/subscriptions/{subscription}")
 
 
+@app.command("rotate")
+def rotate(
+    subscription: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")], data: Data = None
+) -> None:
+    """Make a new secret, shown this once; for 24 hours the old one signs as well."""
+    with told():
+        client = Client.of(folder(data))
+        path = f"/admin/resources/{client.resource()}/subscriptions/{subscription}:rotateSecret"
+        print(f"secret: {client.admin('POST', path)['secret']}")
+
+
 @app.command("dead-letters")
 def dead_letters(
     subscription: Annotated[

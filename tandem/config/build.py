@@ -95,8 +95,8 @@ class _Builder:
             return kind(**values)
         except ValueError as error:  # the struct's own __post_init__: a value, or several that do not fit
             key, colon, complaint = str(error).partition(": ")
-            if colon and key in table:
-                return self._wrong((*path, key), first_origin(table[key]), complaint)
+            if colon and key in fields:
+                return self._wrong((*path, key), first_origin(table.get(key, table)), complaint)
             return self._wrong(path, first_origin(table), str(error))
 
     def _named(self, kind: type[Struct], table: Table, path: Path_) -> dict[str, Any]:

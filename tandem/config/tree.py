@@ -159,19 +159,34 @@ def completed(configuration: Configuration) -> Configuration:
             raise ConfigurationError(
                 f"carriers.{SIMULATED}: the name of the simulated carrier; choose another"
             )
-        carriers = {**carriers, SIMULATED: _carrier_to(simulated)}
+        made = _carriers_to(simulated)
+        for name in made.keys() & carriers.keys():
+            raise ConfigurationError(
+                f"carriers.{name}: the name of an account's carrier (simulated.accounts); choose another"
+            )
+        carriers = {**carriers, **made}
     return msgspec.structs.replace(configuration, simulated=simulated, carriers=carriers)
 
 
-def _carrier_to(simulated: SimulatedCarrier) -> Carrier:
+def _carriers_to(simulated: SimulatedCarrier) -> dict[str, Carrier]:
+    """Return a carrier for each account that has one; raises ConfigurationError."""
     if simulated.port == 0:
         raise ConfigurationError(
             "simulated.port: expected a number from 1 to 65535: the gateway connects there"
         )
-    system_id, account = next(iter(simulated.accounts.items()))
     host = "127.0.0.1" if simulated.host in ANY_HOST else simulated.host
-    link = SmppLink(host=host, port=simulated.port, system_id=system_id, password=account.password)
-    return Carrier(smpp={SIMULATED_LINK: link}, simulated=True)
+    made: dict[str, Carrier] = {}
+    for place, (system_id, account) in enumerate(simulated.accounts.items()):
+        name = account.carrier or (SIMULATED if place == 0 else "")
+        if not name:
+            continue
+        if name in made:
+            raise ConfigurationError(
+                f"simulated.accounts.{system_id}.carrier: {name} is another account's; choose another name"
+            )
+        link = SmppLink(host=host, port=simulated.port, system_id=system_id, password=account.password)
+        made[name] = Carrier(smpp={SIMULATED_LINK if place == 0 else f"{name}-1": link}, simulated=True)
+    return made
 
 
 def _is_loopback(host: str) -> bool:

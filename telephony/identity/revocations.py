@@ -22,10 +22,10 @@ from telephony.identity.names import UserId
 from telephony.identity.store import DELETED, FIRST_GENERATION, KEPT
 from telephony.identity.tables import token_revocations
 from telephony.kernel.clock import SECOND, Clock
-from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
 from telephony.kernel.store.leases import database_now
+from telephony.kernel.watch import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ class Revocations:
         self._since: int | None = None
         self._asked = -float("inf")
         self._wanted = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._watch = Watch("identity.revocations", self._poll, POLL_SECONDS)
 
     def observe(self, observer: Observer, *, lasting: bool = True) -> Callable[[], None]:
         """Tell `observer` of every revocation from now on; returns what ends that.
@@ -126,15 +126,12 @@ class Revocations:
 
     def start(self) -> Self:
         """Begin to listen."""
-        self._task = asyncio.create_task(self._run(), name="identity.revocations")
+        self._watch.start()
         return self
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._watch.stop()
 
     def fresh(self) -> bool:
         """Tell whether what is remembered may be believed, and keep it so."""
@@ -191,18 +188,12 @@ class Revocations:
             who = each.resource, each.user
             self._floors[who] = max(each.generation, self._floors.get(who, FIRST_GENERATION))
 
-    async def _run(self) -> None:
-        while True:
-            await self._wanted.wait()
-            try:
-                await self.refresh()
-            except Unavailable as error:  # nothing remembered is believed meanwhile
-                log.debug("identity.revocations_unread", error=error.message)
-            except Exception:
-                log.exception("identity.revocations_failed")
-            await asyncio.sleep(POLL_SECONDS)
-            if not self._lasting and self._clock.monotonic() - self._asked > IDLE_SECONDS:
-                self._wanted.clear()
+    async def _poll(self) -> None:
+        """Read while somebody asks; what cannot be read is not believed meanwhile."""
+        if not self._lasting and self._clock.monotonic() - self._asked > IDLE_SECONDS:
+            self._wanted.clear()
+        await self._wanted.wait()
+        await self.refresh()
 
 
 __all__ = ["DELETED", "Observer", "Revocation", "Revocations"]

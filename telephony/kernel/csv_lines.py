@@ -7,10 +7,19 @@ import csv
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
+from msgspec import Struct
+
 MAX_LINE: Final = 4096
 """Bytes of a line; the longest sensible one has 300."""
 
 DELIMITERS: Final = ",;\t"
+
+
+class RejectedLine(Struct, frozen=True):
+    """A line that was not taken, in an answer."""
+
+    line: int
+    reason: str
 
 
 class BadLine(ValueError):

@@ -36,4 +36,5 @@ def decode_secret(kind: type, value: Any) -> Any:  # noqa: ANN401 - the signatur
         if isinstance(value, str):
             return Secret(value)
         raise ValueError(f"Expected `str`, got `{type(value).__name__}`")  # msgspec adds where
+    # What msgspec asks of a hook for a type that it does not know: it says then that the type is unsupported.
     raise NotImplementedError(f"{kind.__name__} from {type(value).__name__}")

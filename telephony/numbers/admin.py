@@ -7,6 +7,7 @@ from typing import Annotated, Final, TypeVar
 from msgspec import Meta, Struct
 
 from telephony.kernel.clock import to_iso
+from telephony.kernel.csv_lines import RejectedLine
 from telephony.kernel.e164 import E164
 from telephony.kernel.errors import InvalidRequest, NotFound
 from telephony.kernel.http.paging import (
@@ -61,13 +62,6 @@ class ImportNumbers(Struct, frozen=True, forbid_unknown_fields=True, rename="cam
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
     defaults: dict[str, Line] = {}
     """What an empty or missing column means."""
-
-
-class RejectedLine(Struct, frozen=True):
-    """A line that was not taken."""
-
-    line: int
-    reason: str
 
 
 class ImportReply(Struct, frozen=True):

@@ -185,7 +185,12 @@ class Report:
     """How many, by what."""
     kept: Mapping[str, int]
     """What stays for now or for a reason, by what."""
+    named: Sequence[str] = ()
+    """What is in force and names the number, a line each: only whoever wrote it can say what shall hold."""
 
+
+Named = Callable[[Subject], Callable[[Connection], Sequence[str]]]
+"""Returns the query for what of a plane's configuration names a subject; the lines do not."""
 
 Kept = Callable[[Subject], Callable[[Connection], Mapping[str, int]]]
 """Returns the query for what a plane keeps of a subject: messages on their way, opt-outs."""
@@ -195,10 +200,15 @@ class PrivacyVerbs:
     """Erases. One at a time: each goes through whole tables."""
 
     def __init__(
-        self, store: Store, clock: Clock, erasers: Sequence[Eraser], kept: Sequence[Kept] = ()
+        self,
+        store: Store,
+        clock: Clock,
+        erasers: Sequence[Eraser],
+        kept: Sequence[Kept] = (),
+        named: Sequence[Named] = (),
     ) -> None:
         self._store, self._clock = store, clock
-        self._erasers, self._kept = tuple(erasers), tuple(kept)
+        self._erasers, self._kept, self._named = tuple(erasers), tuple(kept), tuple(named)
         self._turn = asyncio.Lock()
 
     async def erase(self, resource: ResourceId, number: E164) -> Report:
@@ -209,8 +219,9 @@ class PrivacyVerbs:
             kept: dict[str, int] = {}
             for query in self._kept:
                 kept |= await self._store.read(query(subject))
+            named = [line for each in self._named for line in await self._store.read(each(subject))]
         log.info("privacy.erased", resource=to_text(resource), number=number, **erased)
-        return Report(erased, kept)
+        return Report(erased, kept, named)
 
     async def _all(self, eraser: Eraser, subject: Subject) -> int:
         count, place = 0, None

@@ -31,6 +31,8 @@ class EraseReport(Struct, frozen=True):
     erased: dict[str, int]
     kept: dict[str, int]
     """Opt-outs, and messages that are not over: ask again when they are."""
+    named: tuple[str, ...] = ()
+    """Rules in force that name the number: whoever wrote them has to decide what shall hold instead."""
 
 
 def routes(verbs: PrivacyVerbs, knows: Callable[[ResourceId], bool]) -> list[Route]:
@@ -46,7 +48,7 @@ def routes(verbs: PrivacyVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
                 "phoneNumber: It must be a number in E.164: +14255550123.", target="phoneNumber"
             )
         report = await verbs.erase(ResourceId(resource), number)
-        return Reply(200, EraseReport(dict(report.erased), dict(report.kept)))
+        return Reply(200, EraseReport(dict(report.erased), dict(report.kept), tuple(report.named)))
 
     return [
         Route(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from telephony.kernel.errors import InvalidRequest
 from telephony.routing.formats import NumberFormats
 from telephony.routing.inbound import InboundTable, compile_inbound
-from telephony.routing.overlaps import Oddity, oddities
+from telephony.routing.overlaps import Oddity, closed, oddities
 from telephony.routing.rules import BY_NUMBER, RouteSet
 from telephony.routing.table import RouteTable, compile_table
 from telephony.routing.targets import TargetKinds
@@ -53,4 +53,5 @@ def examined(
                 target=f"routes[{place}].target",
             )
     compiled = compile_set(rules, carriers, kinds)
-    return compiled, oddities(rules, compiled.outbound, compiled.inbound)
+    odd = oddities(rules, compiled.outbound, compiled.inbound)
+    return compiled, (*odd, *closed(rules)) if operator else odd

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from telephony.routing.inbound import InboundTable, Rule
 from telephony.routing.patterns import pattern
-from telephony.routing.rules import RouteSet, key_of
+from telephony.routing.rules import Kind, RouteSet, key_of
 from telephony.routing.table import Candidate, Group, Plane, RouteTable
 from telephony.routing.targets import Number
 
@@ -23,7 +23,7 @@ MIN_DIGITS: Final = 7
 class Oddity(Struct, frozen=True):
     """Something odd."""
 
-    what: Literal["unreachable", "overlap", "never in force", "no carrier", "loop"]
+    what: Literal["unreachable", "overlap", "never in force", "no carrier", "loop", "refused"]
     rules: tuple[str, ...]
     """The ids of the rules it is about; the first is the one that has no effect."""
     text: str
@@ -38,6 +38,13 @@ def oddities(rules: RouteSet, table: RouteTable, inbound: InboundTable) -> tuple
         _loops(inbound),
     )
     return tuple(islice(found, MAX_ODDITIES))
+
+
+def closed(rules: RouteSet) -> Iterator[Oddity]:
+    """Tell of an operator's set that lets no text in: whoever replaces routes out may not have meant that."""
+    if not any(one.enabled and Kind.SMS in (one.kinds or Kind) for one in rules.inbound):
+        text = "No inbound rule is for texts: they are refused where their resource has no rule of its own."
+        yield Oddity("refused", (), text)
 
 
 def _of_plane(plane: Plane) -> Iterator[Oddity]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct
 
 from telephony.kernel.clock import to_iso
-from telephony.kernel.csv_lines import DELIMITERS, MAX_LINE
+from telephony.kernel.csv_lines import DELIMITERS, MAX_LINE, RejectedLine
 from telephony.kernel.e164 import parse_e164
 from telephony.kernel.errors import InvalidRequest, NotFound
 from telephony.kernel.http.paging import next_link, page_of
@@ -62,13 +62,6 @@ class AddLines(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
     defaults: dict[str, Line] = {}
     """What an empty or missing column means."""
-
-
-class RejectedLine(Struct, frozen=True):
-    """A line that was not taken."""
-
-    line: int
-    reason: str
 
 
 class AddReply(Struct, frozen=True):

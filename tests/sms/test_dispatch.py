@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from sms.dispatch import RETRY_SECONDS, Dispatcher
+from sms.answers import RETRY_SECONDS
+from sms.dispatch import Dispatcher
 from sms.message import Outbound
 from sms.pace import PAUSE_SECONDS
 from sms.settings import SmsSettings

@@ -8,7 +8,8 @@ import pytest
 from carriers.model.addressing import AddressForm, Addressing
 from carriers.model.carrier import Carrier
 from carriers.model.smpp import SmppLink
-from sms.dispatch import RETRY_SECONDS, Dispatcher
+from sms.answers import RETRY_SECONDS
+from sms.dispatch import Dispatcher
 from sms.message import Outbound
 from sms.smpp.constants import CommandStatus
 from telephony.kernel.store import Store

@@ -63,7 +63,9 @@ async def test_room_is_kept_while_it_is_reserved_and_free_again_afterwards(on: P
     assert dispatcher.backlog == 2
     reservation.fulfil(())
     assert dispatcher.backlog == 0
-    assert dispatcher.reserve(_ids(on, 3)) is not None
+    whole = dispatcher.reserve(_ids(on, 3))
+    assert whole is not None
+    whole.fulfil(())  # a stop would wait for it
 
 
 async def test_nothing_is_reserved_while_no_link_is_bound_or_the_end_is_near(on: Plane) -> None:
@@ -122,3 +124,23 @@ async def test_looking_for_lost_claims_leaves_alone_what_is_being_accepted(on: P
     await asyncio.sleep(0)
     assert not link.sent
     held.fulfil(())
+
+
+async def test_a_dispatcher_that_stops_waits_for_what_it_keeps_room_for_and_gives_it_back(on: Plane) -> None:
+    before = await on.dispatching(FakeLink())
+    identifiers = _ids(on)
+    reservation = before.reserve(identifiers)
+    assert reservation is not None
+    assert before.unsettled
+    stopping = asyncio.create_task(before.stop())
+    made = await on.accept(identifiers=identifiers, claimed=True)
+    assert not stopping.done()
+    reservation.fulfil(made)
+    await stopping
+    assert not before.unsettled
+    assert await on.state(made[0]) == "accepted"
+    link = FakeLink()
+    await on.dispatching(link)
+    await link.until_sent(1)
+    link.answer()
+    await settled(lambda: link.sent[0][1].again == "")

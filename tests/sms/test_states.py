@@ -1,8 +1,10 @@
 """The life of a message."""
 
+from itertools import product
+
 import pytest
 
-from sms.states import ENDED, INBOUND, OUTBOUND, MessageEvent, MessageState
+from sms.states import ENDED, INBOUND, OUTBOUND, InboundEvent, MessageEvent, MessageState
 from telephony.kernel.states import IllegalTransition
 
 pytestmark = pytest.mark.unit
@@ -48,6 +50,9 @@ def test_an_event_leads_to_one_state_wherever_it_comes_from() -> None:
         assert len({new for (_, happened), new in OUTBOUND.table.items() if happened is event}) == 1
 
 
-def test_an_inbound_message_is_over_when_it_is_kept() -> None:
+def test_an_inbound_message_is_received_unless_rules_refuse_it_or_nothing_takes_it() -> None:
     assert INBOUND.initial is S.RECEIVED
-    assert not INBOUND.table
+    assert INBOUND.fire(S.RECEIVED, InboundEvent.REFUSE) is S.REFUSED
+    assert INBOUND.fire(S.RECEIVED, InboundEvent.FAIL) is S.FAILED
+    for state, event in product((S.REFUSED, S.FAILED), InboundEvent):
+        assert not INBOUND.allows(state, event)

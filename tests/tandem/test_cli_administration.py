@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -121,6 +122,15 @@ async def test_somebody_is_told_of_alarms(home: Inside, endpoint: Receiver) -> N
     assert endpoint.url not in await said(home, "alarms", "subscriptions")
 
 
+async def test_a_subscriptions_secret_is_rotated(home: Inside, endpoint: Receiver) -> None:
+    added = await said(home, "subscription", "add", endpoint.url, "--name", "ruled", "--event", "routed")
+    identifier = added.split()[0]
+    rotated = await said(home, "subscription", "rotate", identifier)
+    assert value(rotated, "secret").startswith("whsec_")
+    assert value(rotated, "secret") != value(added, "secret")
+    await said(home, "subscription", "remove", identifier)
+
+
 async def test_the_master_key_is_rotated_and_the_old_one_forgotten(home: Inside) -> None:
     before = value(await said(home, "master-key", "show"), "seals")
     after = await said(home, "master-key", "rotate")
@@ -134,9 +144,25 @@ async def test_a_person_is_forgotten_after_a_question(home: Inside) -> None:
     assert refused.exit_code == 1
     report = await said(home, "privacy", "delete", PERSON, stdin="y\n")
     assert value(report, "erased messages") == "0"
-    assert value(report, "kept optOuts") == "0"
+    assert value(report, "kept opt-outs") == "0"
+    assert not re.search(r"(erased|kept) \w*[A-Z]", report), report
     other = to_text(home.other.id)
     assert "erased" in await said(home, "privacy", "delete", PERSON, "--yes", "--resource", other)
+    routes = (await home.administer("GET", "/admin/routes")).json
+    rule = {"id": "no-thanks", "kinds": ["sms"], "prefixes": [""], "callers": [PERSON]}
+    body = {"set": {"inbound": [rule | {"target": {"kind": "reject"}}]}, "version": routes["version"]}
+    assert (await home.administer("PUT", "/admin/routes", json.dumps(body).encode())).status == 200
+    report = await said(home, "privacy", "delete", PERSON, "--yes")
+    version = routes["version"] + 1
+    assert (
+        value(report, "still names the number")
+        == f"the operator's routes, version {version}: inbound rule no-thanks"
+    )
+    body = {"set": routes["set"], "version": version}
+    assert (await home.administer("PUT", "/admin/routes", json.dumps(body).encode())).status == 200
+    report = await said(home, "privacy", "delete", PERSON, "--yes")
+    assert value(report, "erased old versions of routes") == "1"
+    assert "still names" not in report
 
 
 async def test_a_node_is_saved_and_put_back(home: Inside, tmp_path: Path) -> None:

@@ -53,6 +53,52 @@ async def test_a_resource_sees_and_changes_its_own_trunks_alone(home: Inside) ->
     assert answer.json["error"]["code"] == "UnsupportedApiVersionValue"
 
 
+async def test_addresses_that_an_sbc_comes_in_from_are_the_operators_word(home: Inside) -> None:
+    await sip(home, home.one, TRUNKS)
+    enable = path(home.one, "/sbc.contoso.com:enable")
+    done = await home.administer("POST", enable, b'{"addresses":["203.0.113.0/28","203.0.113.0/28"]}')
+    assert (done.status, done.json["addresses"]) == (200, ["203.0.113.0/28"])
+    wide = await home.administer("POST", enable, b'{"addresses":["0.0.0.0/0"]}')
+    assert (wide.status, wide.json["error"]["target"]) == (400, "addresses[0]")
+    other = path(home.other, "/sbc.other.com:enable")
+    taken = await home.administer("POST", other, b'{"addresses":["203.0.113.7"]}')
+    assert (taken.status, taken.json["error"]["target"]) == (409, "addresses[0]")
+    (listed,) = (await home.administer("GET", path(home.one))).json["value"]
+    assert listed["addresses"] == ["203.0.113.0/28"]
+
+
+async def test_an_explanation_of_a_call_shows_the_own_routes_and_then_the_operators(home: Inside) -> None:
+    await sip(home, home.one, TRUNKS)
+    await sip(home, home.one, ROUTES.replace(rb"^\\+", rb"^\\+49"))
+    current = (await home.administer("GET", "/admin/routes")).json
+    rules = {"routes": [{"id": "calls", "kind": "voice", "target": "simulated", "cost": 5}]}
+    body = json.dumps({"set": rules, "version": current["version"]}).encode()
+    assert (await home.administer("PUT", "/admin/routes", body)).status == 200
+
+    async def explained(to: str) -> Any:
+        asked = json.dumps({"to": to, "from": home.one.number, "kind": "voice"}).encode()
+        answer = await home.administer("POST", "/admin/explain", asked)
+        assert answer.status == 200, answer.body
+        return answer.json
+
+    waiting = await explained("+4930123456")
+    assert "hops" not in waiting
+    assert waiting["refusal"] == "None of the trunks of the resource's own route can be used."
+    await home.administer("POST", path(home.one, "/sbc.contoso.com:enable"))
+    own = await explained("+4930123456")
+    assert [(each["rule"], each["target"], each["taken"]) for each in own["tried"]] == [
+        ("all", "sbc.contoso.com", True),
+        ("calls", "simulated", False),
+    ]
+    (hop,) = own["hops"]
+    assert (hop["target"], hop["whose"], hop["destination"]) == ("sbc.contoso.com", "resource", "+4930123456")
+    assert "cost" not in hop
+    carriers = await explained("+14165550123")
+    assert [(each["rule"], each["taken"]) for each in carriers["tried"]] == [("all", False), ("calls", True)]
+    (hop,) = carriers["hops"]
+    assert (hop["target"], hop["cost"]) == ("simulated", {"micros": 5, "currency": "EUR"})
+
+
 async def test_the_operator_decides_by_resource_and_everything_is_written_down(home: Inside) -> None:
     await sip(home, home.one, TRUNKS)
     await sip(home, home.other, TRUNKS)

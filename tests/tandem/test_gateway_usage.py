@@ -212,11 +212,13 @@ async def test_a_large_file_goes_in_by_pieces_without_holding_others_up(home: Ho
     drafts = "/admin/rate-sheets/large/drafts"
     draft = f"{drafts}/{(await home.ask('POST', drafts, {'currency': 'USD'})).json['draft']}"
     columns = ["prefix", "kind", "price"]
-    began = time.monotonic()
+    loop, all_threads = time.thread_time(), time.process_time()
     for first in range(2, 20_002, 5_000):
         lines = [f"{1_000_000 + first + place},voice,0.0{place % 100:02d}" for place in range(5_000)]
         body = {"columns": columns, "lines": lines, "currency": "USD", "firstLine": first}
         assert (await home.ask("POST", f"{draft}:add", body)).json["kept"] == 5_000
     done = (await home.ask("POST", f"{draft}:activate", {})).json
     assert (done["lines"], done["inForce"]) == (20_000, True)
-    assert time.monotonic() - began < 10
+    # By processors' time, not the wall's: lines are read and made into a sheet beside the event loop.
+    loop, all_threads = time.thread_time() - loop, time.process_time() - all_threads
+    assert loop < all_threads / 2

@@ -54,6 +54,9 @@ async def test_a_rotated_master_key_opens_everything_and_the_old_one_is_forgotte
             made = await administer(home, "POST", one + "/subscriptions", webhook, 201)
             await administer(home, "POST", f"{one}/subscriptions/{made['id']}:rotateSecret")
             await administer(home, "POST", one + "/smppAccounts", {"systemId": "crm"}, 201)
+            await administer(
+                home, "PUT", "/admin/carriers/acme", {"carrier": {"sip": {"a": {"host": "sip"}}}}
+            )
             await works(home)
             before = await administer(home, "GET", "/admin/masterKey")
             assert (len(before["keys"]), before["fromFile"], before["sealedByOlder"]) == (1, True, 0)
@@ -73,6 +76,7 @@ async def test_a_rotated_master_key_opens_everything_and_the_old_one_is_forgotte
             assert not [line for line in lines if line in str(audited)]
         async with inside(folder, **settings) as again:
             await works(again)
+            assert (await administer(again, "GET", "/admin/carriers/acme"))["trunks"] == ["a"]
             rows = await again.gateway.store.read(
                 lambda tx: [tx.execute(select(func.count(each.column))).scalar_one() for each in SEALED]
             )

@@ -98,7 +98,8 @@ async def test_a_set_is_read_with_its_etag_and_replaced_only_from_the_version_in
 ) -> None:
     before = await version_of(ask, "/admin/routes")
     status, done = await put(ask, "/admin/routes", {"routes": [rule()]}, before)
-    assert (status, done) == (200, {"version": before + 1, "warnings": []})
+    assert (status, done["version"]) == (200, before + 1)
+    assert [each["what"] for each in done["warnings"]] == ["refused"]  # texts that come in
     answer = await ask("GET", "/admin/routes")
     assert answer.headers["etag"] == f'"{before + 1}"'
     assert json.loads(answer.body)["set"] == {"routes": [rule()]}
@@ -182,7 +183,9 @@ async def test_a_key_that_may_only_look_explains_and_replaces_nothing(ask: Ask) 
 async def test_a_file_is_applied_shown_and_explained_by_command(home: Inside, tmp_path: Path) -> None:
     file = tmp_path / "routes.toml"
     file.write_text(ROUTES)
-    assert await said(home, "routes", "apply", str(file), "--check") == "nothing is wrong with it\n"
+    warning, checked = (await said(home, "routes", "apply", str(file), "--check")).splitlines()
+    assert warning.startswith("refused: No inbound rule is for texts")
+    assert checked == "nothing is wrong with it"
     assert "is in force" in await said(home, "routes", "apply", str(file))
     shown = await said(home, "routes", "show")
     assert "germany" in shown
@@ -218,7 +221,7 @@ async def test_a_file_is_applied_shown_and_explained_by_command(home: Inside, tm
 
 async def test_the_set_of_the_how_to_is_right_but_for_its_carriers(home: Inside, tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "routing.md").read_text()
-    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    text = "".join(re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
     file = tmp_path / "routes.toml"
     file.write_text(text.replace("acme", "simulated").replace("nightly", "simulated"))
     told = await said(home, "routes", "apply", str(file), "--check")

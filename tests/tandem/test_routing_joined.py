@@ -3,11 +3,14 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from carriers.model.addressing import AddressForm, Addressing
-from carriers.model.carrier import Carrier
+from carriers.model.carrier import Carrier, SmppLink
 from sms.address import Addresses
+from sms.bank import Bank
+from sms.rates import Rates
 from tandem.routing import LinkHealth, formats_of
 from telephony.routing.formats import written
 from telephony.routing.rules import Kind
@@ -25,21 +28,25 @@ def test_routing_writes_numbers_as_the_message_plane_does(plus: bool) -> None:
         assert written(sender, formats.sender) == addresses.source(sender).digits
 
 
-def link(carrier: str, bound: bool, bind: str = "transceiver") -> Any:
-    return SimpleNamespace(carrier=carrier, bound=bound, settings=SimpleNamespace(bind=bind))
-
-
 @pytest.mark.parametrize(
-    ("links", "usable"),
+    ("bound", "reachable"),
     [
-        ([], False),
-        ([link("acme", False)], False),
-        ([link("other", True)], False),
-        ([link("acme", True, "receiver")], False),
-        ([link("acme", False), link("acme", True, "transmitter")], True),
+        ({}, False),
+        ({"transceiver": False}, False),
+        ({"receiver": True}, False),
+        ({"transceiver": False, "transmitter": True}, True),
     ],
 )
-def test_a_carrier_takes_texts_while_a_link_is_bound_that_may_send(links: list[Any], usable: bool) -> None:
-    health = LinkHealth(lambda: cast("Any", links))
-    assert health.usable("acme", Kind.SMS) is usable
+def test_a_carrier_takes_texts_while_a_link_is_bound_that_may_send(
+    bound: dict[str, bool], reachable: bool
+) -> None:
+    policies = {
+        bind: msgspec.convert({"host": "h", "system_id": "s", "bind": bind}, SmppLink) for bind in bound
+    }
+    bank = Bank({}, Rates({}))
+    bank.serve([cast("Any", SimpleNamespace(name=name, bound=up)) for name, up in bound.items()], policies)
+    assert bank.reachable is reachable
+    health = LinkHealth(lambda carrier: carrier == "acme" and bank.reachable)
+    assert health.usable("acme", Kind.SMS) is reachable
+    assert not health.usable("other", Kind.SMS)
     assert health.usable("acme", Kind.VOICE)

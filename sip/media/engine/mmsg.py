@@ -4,7 +4,7 @@ No library offers both calls on buffers of the caller's; by ctypes they are two 
 to read stands in numpy arrays, so that a thousand headers are filled by a few assignments.
 
 An IPv4 address and port is one integer here, the first eight octets of its `sockaddr_in` as they lie in
-memory: compared and copied without a conversion. `pack_address` and `unpack_address` are the only translators.
+memory: compared and copied without a conversion. `pack_address` and `unpack_address` translate.
 """
 
 import ctypes

@@ -239,6 +239,7 @@ class RecordingFinished(Struct, frozen=True, tag="recording-finished"):
     """A recording's file is whole."""
 
     recording: str
+    """Empty with `REPAIRED`: its file's name tells which it was."""
     file: str
     """Below the folder of recordings, with its ending."""
     seconds: float

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Samples = NDArray[np.int16]
 
 HOLD: Final = 0.25
-"""Seconds that are waited for late frames: more than the queue of a Unix datagram socket holds (11 frames)."""
+"""Seconds that are waited for late frames: more than a Unix datagram socket's queue holds (11 frames)."""
 
 FLUSH: Final = 0.5
 """Seconds that are gathered before they are given out: a write a track every 20 ms would be many."""
@@ -71,7 +71,7 @@ class Timeline:
         self.late = 0
         """Frames that came after theirs was given out."""
         self.dropped = 0
-        """Frames without a place: from before the beginning or from a pause, repeated, or beyond the limit."""
+        """Frames without a place: from before the beginning, from a pause, repeated, beyond the limit."""
 
     @property
     def lost(self) -> int:

@@ -31,7 +31,7 @@ ULAW_SILENCE: Final = 0xFF
 """The code of linear 0 (positive zero)."""
 ALAW_SILENCE: Final = 0xD5
 
-_Pairs = NDArray[np.uint16 | np.uint32]
+_Pairs = NDArray[np.uint16] | NDArray[np.uint32]
 
 _SAMPLES: Final = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
 """Every linear sample, in the order of its sixteen bits."""
@@ -81,8 +81,9 @@ def _pairs(table: Octets | Pcm) -> _Pairs:
     """Return the table for two neighbouring codes at once: 65,536 entries of twice the size."""
     both = np.arange(65536, dtype=np.uint16).view(np.uint8).reshape(65536, 2)
     entries = np.ascontiguousarray(table[both])
-    pairs: _Pairs = entries.view(np.uint16 if table.itemsize == 1 else np.uint32).reshape(65536)
-    return pairs
+    if table.itemsize == 1:
+        return entries.view(np.uint16).reshape(65536)
+    return entries.view(np.uint32).reshape(65536)
 
 
 ULAW_TO_LINEAR: Final[Pcm] = _ulaw_decoder()

@@ -1,7 +1,7 @@
 """L16: linear samples of 16 bits in network order (RFC 3551 §4.5.11), to native int16 and back.
 
-Payloads are uint8 [streams, 2 · samples] and may begin at any octet of a larger buffer; contiguous in their last
-axis, as `out` must be.
+Payloads are uint8 [streams, 2 · samples] and may begin at any octet of a larger buffer; contiguous in their
+last axis, as `out` must be.
 """
 
 import numpy as np

@@ -19,7 +19,7 @@ def linear(gain_db: Floats | float) -> Floats:
 
 
 def to_int16(samples: Floats | Doubles, out: Pcm) -> Pcm:
-    """Round to the nearest (halves to even), clip at full scale and write into `out`; `samples` is used up."""
+    """Round to the nearest (halves to even), clip and write into `out`; `samples` is used up."""
     np.rint(samples, out=samples)
     np.clip(samples, LOWEST, HIGHEST, out=samples)
     np.copyto(out, samples, casting="unsafe")
@@ -29,8 +29,8 @@ def to_int16(samples: Floats | Doubles, out: Pcm) -> Pcm:
 def apply_gain(pcm: Pcm, gains: Floats, out: Pcm) -> Pcm:
     """Multiply each stream by its factor.
 
-    `pcm` and `out`: int16 [streams, samples], may be the same array; `gains`: float32 [streams]. A factor of 1
-    changes no sample. Returns `out`.
+    `pcm` and `out`: int16 [streams, samples], may be the same array; `gains`: float32 [streams]. A factor of
+    1 changes no sample. Returns `out`.
     """
     streams, samples = pcm.shape
     step = max(1, _AT_A_TIME // max(1, samples))

@@ -1,14 +1,15 @@
 """Conferences: everybody hears the others, whatever the sizes, all conferences of a tick in one batch.
 
-Sums are exact (int32; 65,535 members at full scale fit) and clipped once, at the end, so that neither order nor
-company changes a sample: a conference mixed alone and one among a thousand are the same.
+Sums are exact (int32; 65,535 members at full scale fit) and clipped once, at the end, so that neither order
+nor company changes a sample: a conference mixed alone and one among a thousand are the same.
 """
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sip.media.kernels.levels import HIGHEST, LOWEST
 from sip.media.kernels.types import Counts, Flags, Floats, Longs, Pcm, Rows
 
 LARGE: Final = 16
@@ -23,17 +24,17 @@ class Conferences:
 
     def __init__(self, bridge_of_row: Rows | Counts | Longs) -> None:
         """`bridge_of_row`: integers [streams], any, in any order; equal ones are of one conference."""
-        bridge = np.asarray(bridge_of_row)
+        bridge: Rows = np.asarray(bridge_of_row, np.intp)
         self.streams: Final = len(bridge)
         in_order = bool(np.all(bridge[1:] >= bridge[:-1]))
         self.order: Final[Rows | None] = None if in_order else np.argsort(bridge, kind="stable")
         """The rows by conference; None when they are so already."""
         ordered = bridge if self.order is None else bridge[self.order]
-        begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if self.streams else []
-        self.begins: Final[Rows] = np.asarray(begins, np.intp)
+        changes = np.concatenate((np.ones(1, np.bool_), ordered[1:] != ordered[:-1]))
+        self.begins: Final[Rows] = np.flatnonzero(changes[: self.streams])
         """Where each conference begins, in that order."""
         self.sizes: Final[Rows] = np.diff(np.append(self.begins, self.streams))
-        self.bridges: Final = ordered[self.begins]
+        self.bridges: Final[Rows] = ordered[self.begins]
         """The conferences' numbers, as they are summed."""
 
     def groups(self, samples: int) -> list[tuple[int, int]]:
@@ -63,16 +64,14 @@ def mix_minus(
     all. Who is alone hears silence. Returns `out`.
     """
     conferences = _prepared(bridge_of_row, frames)
-    for part, rows, sums in _sums(frames, conferences, talks, gains):
-        first, after = part
-        sizes = conferences.sizes[first:after]
-        heard = sums.repeat(sizes, axis=0) if len(sizes) > 1 else sums
-        heard = np.subtract(heard, _contribution(frames, rows, talks, gains))
-        np.clip(heard, -32768, 32767, out=heard)
-        if isinstance(rows, slice):
-            np.copyto(out[rows], heard, casting="unsafe")
+    for part in _parts(frames, conferences, talks, gains):
+        heard = part.sums[0] if len(part.sizes) == 1 else part.sums.repeat(part.sizes, axis=0)
+        np.subtract(heard, part.given, out=part.given)
+        np.clip(part.given, -32768, 32767, out=part.given)
+        if isinstance(part.rows, slice):
+            np.copyto(out[part.rows], part.given, casting="unsafe")
         else:
-            out[rows] = heard
+            out[part.rows] = part.given
     return out
 
 
@@ -90,10 +89,22 @@ def mix(
     """
     conferences = _prepared(bridge_of_row, frames)
     out[...] = 0
-    for (first, after), _, sums in _sums(frames, conferences, talks, gains):
-        np.clip(sums, -32768, 32767, out=sums)
-        out[conferences.bridges[first:after]] = sums
+    for part in _parts(frames, conferences, talks, gains):
+        np.clip(part.sums, -32768, 32767, out=part.sums)
+        out[part.bridges] = part.sums
     return out
+
+
+class _Part(NamedTuple):
+    """Some whole conferences, their members in order."""
+
+    rows: slice | Rows
+    bridges: Rows
+    sizes: Rows
+    given: Longs
+    """What each member gives, [members, samples]."""
+    sums: Longs
+    """[conferences, samples]"""
 
 
 def _prepared(bridge_of_row: Conferences | Rows | Counts | Longs, frames: Pcm) -> Conferences:
@@ -103,14 +114,41 @@ def _prepared(bridge_of_row: Conferences | Rows | Counts | Longs, frames: Pcm) -
     return conferences
 
 
-def _contribution(frames: Pcm, rows: slice | Rows, talks: Flags, gains: Floats | None) -> Longs:
-    """Return what members give to the sum, int32 [members, samples]."""
-    heard = talks[rows]
+def _parts(frames: Pcm, who: Conferences, talks: Flags, gains: Floats | None) -> Iterator[_Part]:
+    for first, after in who.groups(frames.shape[1]):
+        begins, sizes = who.begins[first:after], who.sizes[first:after]
+        members = slice(int(begins[0]), int(begins[-1] + sizes[-1]))
+        rows = members if who.order is None else who.order[members]
+        given = _given(frames[rows], talks[rows], None if gains is None else gains[rows])
+        sums = _sums(given, begins - begins[0], sizes)
+        yield _Part(rows, who.bridges[first:after], sizes, given, sums)
+
+
+def _given(frames: Pcm, talks: Flags, gains: Floats | None) -> Longs:
+    """Return what members give to the sum, int32 [members, samples]: clipped by itself, too."""
     if gains is None:
-        given = frames[rows].astype(np.int32)
+        given = frames.astype(np.int32)
     else:
-        scaled = frames[rows] * gains[rows][:, None]
-        given = np.rint(scaled, out=scaled).astype(np.int32)
-    if not heard.all():
-        given[~heard] = 0
+        scaled = np.multiply(frames, gains[:, None], dtype=np.float32)
+        np.rint(scaled, out=scaled)
+        np.clip(scaled, LOWEST, HIGHEST, out=scaled)
+        given = scaled.astype(np.int32)
+    if not talks.all():
+        given[~talks] = 0
     return given
+
+
+def _sums(given: Longs, begins: Rows, sizes: Rows) -> Longs:
+    """Return the sum of each conference: of large ones at once, of small ones member after member."""
+    sums = given[begins]
+    small = np.minimum(sizes, LARGE + 1) % (LARGE + 1)
+    for member in range(1, int(small.max(initial=0))):
+        there = np.flatnonzero(small > member)
+        if len(there) == len(begins):
+            sums += given[begins + member]
+        else:
+            sums[there] += given[begins[there] + member]
+    for number in np.flatnonzero(sizes > LARGE):
+        begin = begins[number]
+        np.sum(given[begin : begin + sizes[number]], axis=0, dtype=np.int32, out=sums[number])
+    return sums

@@ -104,7 +104,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("file", sa.String(length=64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("updated", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("carriers_pkey")),
     )
@@ -551,6 +551,7 @@ def upgrade() -> None:
         sa.Column("resource", sa.LargeBinary(length=16), nullable=False),
         sa.Column("fqdn", sa.String(length=249), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("addresses", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("resource", "fqdn", name=op.f("sip_trunks_enabled_pkey")),
         sa.UniqueConstraint("fqdn", name=op.f("sip_trunks_enabled_fqdn_key")),
     )

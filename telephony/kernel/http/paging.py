@@ -46,7 +46,7 @@ def page_of(
     """
     return Page(
         skip=_integer(query, "skip", 0, minimum=0, ceiling=MAX_SKIP),
-        size=min(_integer(query, size, default, minimum=1, ceiling=2**31 - 1), ceiling),
+        size=min(_integer(query, size, default, minimum=1, ceiling=2**31 - 1, told=ceiling), ceiling),
     )
 
 
@@ -84,10 +84,14 @@ def collection(key: str, items: list[Any], link: str | None = None) -> dict[str,
     return {key: items} if link is None else {key: items, "nextLink": link}
 
 
-def _integer(query: Mapping[str, str], name: str, default: int, *, minimum: int, ceiling: int) -> int:
+def _integer(
+    query: Mapping[str, str], name: str, default: int, *, minimum: int, ceiling: int, told: int | None = None
+) -> int:
+    """Return a parameter; `told` is the limit that an error names, where `ceiling` is only the parser's."""
     text = query.get(name)
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and minimum <= int(text) <= ceiling):
-        raise InvalidRequest(f"{name}: It must be an integer from {minimum} to {ceiling}.", target=name)
+        most = ceiling if told is None else told
+        raise InvalidRequest(f"{name}: It must be an integer from {minimum} to {most}.", target=name)
     return int(text)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Connection
 
@@ -66,7 +66,7 @@ def _lock(tx: Connection, group: Sequence[Waiting]) -> None:
     """Take the locks of a group's jobs, in one order; until the transaction's end."""
     if tx.dialect.name != "postgresql":
         return
-    jobs: list[LockingJob] = [waiting.job for waiting in group if hasattr(waiting.job, "locks")]
+    jobs = (cast("LockingJob", waiting.job) for waiting in group if hasattr(waiting.job, "locks"))
     keys = {key for job in jobs for key in job.locks()}
     if keys:
         run(tx, _LOCK, (sorted(keys),))

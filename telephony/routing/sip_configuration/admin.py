@@ -1,20 +1,24 @@
 """The operator's word on trunks: which names of SBCs a resource may use."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Annotated, Any, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from telephony.kernel.clock import to_iso
 from telephony.kernel.errors import NotFound
 from telephony.kernel.http.route import Auth, Reply, Request, Route
 from telephony.kernel.ids import ResourceId, from_text
 from telephony.routing.sip_configuration.choice import Use
+from telephony.routing.sip_configuration.entrance import MAX_ADDRESSES
 from telephony.routing.sip_configuration.ports import Overall
 from telephony.routing.sip_configuration.verbs import SipRouting, TrunkState
 
 COLLECTION: Final = "/admin/resources/{resource}/sip-trunks"
 ITEM: Final = COLLECTION + "/{fqdn}"
+
+NetworkText = Annotated[str, Meta(max_length=64)]
+"""An address or a network: the longest spelling of one has 49 characters."""
 
 
 class SipTrunkReply(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -30,6 +34,16 @@ class SipTrunkReply(Struct, frozen=True, rename="camel", omit_defaults=True):
     sip_signaling_port: int | None = None
     enabled_at: str | None = None
     health: Overall | None = None
+    addresses: tuple[str, ...] = ()
+    """Where it may come in from without a certificate of its name."""
+
+
+class EnableSipTrunk(Struct, frozen=True, forbid_unknown_fields=True):
+    """How an SBC may come in."""
+
+    addresses: Annotated[tuple[NetworkText, ...], Meta(max_length=MAX_ADDRESSES)] | None = None
+    """Addresses and networks from which it may without a certificate of its name; unset: as before, for a new
+    one none."""
 
 
 class SipTrunkList(Struct, frozen=True):
@@ -49,14 +63,15 @@ class _Trunks:
     async def get(self, request: Request[None]) -> Reply:
         return Reply(200, _shown(await self._sip.trunk(self._resource(request), request.path["fqdn"])))
 
-    async def enable(self, request: Request[None]) -> Reply:
-        return Reply(200, _shown(await self._sip.enable(self._resource(request), request.path["fqdn"])))
+    async def enable(self, request: Request[EnableSipTrunk]) -> Reply:
+        resource, listed = self._resource(request), request.body.addresses
+        return Reply(200, _shown(await self._sip.enable(resource, request.path["fqdn"], listed)))
 
     async def disable(self, request: Request[None]) -> Reply:
         await self._sip.disable(self._resource(request), request.path["fqdn"])
         return Reply(204)
 
-    def _resource(self, request: Request[None]) -> ResourceId:
+    def _resource(self, request: Request[Any]) -> ResourceId:
         found = from_text(request.path["resource"])
         if found is None or not self._knows(ResourceId(found)):
             raise NotFound("There is no such resource.", target="resource")
@@ -91,6 +106,7 @@ def routes(sip: SipRouting, knows: Callable[[ResourceId], bool]) -> list[Route]:
             ITEM + ":enable",
             api.enable,
             Auth.ADMIN,
+            body=EnableSipTrunk,
             summary="Let a resource use the SBC of this name; no two resources can",
             reply=SipTrunkReply,
         ),
@@ -115,4 +131,5 @@ def _shown(one: TrunkState) -> SipTrunkReply:
         None if one.trunk is None else one.trunk.sip_signaling_port,
         None if one.enabled_at is None else to_iso(one.enabled_at),
         None if one.health is None else one.health.overall,
+        tuple(map(str, one.addresses)),
     )

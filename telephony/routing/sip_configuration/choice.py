@@ -95,6 +95,13 @@ class CompiledRoutes:
                 left_out.append(LeftOut(fqdn, use))
         return Choice(route, tuple(trunks), tuple(left_out))
 
+    def usable(self, name: str, enabled: Container[str]) -> str | None:
+        """Return how the resource spells a trunk's name, folded, that is used; None when it is not."""
+        fqdn = self._by_name.get(name)
+        if fqdn is None or use_of(self.configuration, fqdn, enabled) is not Use.USABLE:
+            return None
+        return fqdn
+
     def _tell(self, found: Sequence[int], enabled: Container[str], witness: Witness) -> None:
         """Let a witness write down every route, and each trunk of the one that decides."""
         for place, route in enumerate(self.configuration.routes):

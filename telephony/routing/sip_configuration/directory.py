@@ -1,7 +1,7 @@
 """Every resource's routes in memory, ready to be asked: a decision about a call waits for no database."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -12,12 +12,13 @@ from telephony.kernel.store import Store
 from telephony.kernel.watch import Watch
 from telephony.routing.decide import Witness
 from telephony.routing.sip_configuration.choice import Choice, CompiledRoutes
+from telephony.routing.sip_configuration.entrance import EnabledName, Entered, Proof, may_enter
 from telephony.routing.sip_configuration.faults import Unprocessable
 from telephony.routing.sip_configuration.store import find, find_in_force
 
 log = structlog.get_logger(__name__)
 
-NOTHING: Final[frozenset[str]] = frozenset()
+NOTHING: Final[Mapping[str, EnabledName]] = {}
 
 
 class SipDirectory:
@@ -27,7 +28,7 @@ class SipDirectory:
         self._store = store
         self._compiled: dict[ResourceId, tuple[int, CompiledRoutes]] = {}
         self._broken: dict[ResourceId, tuple[int, str]] = {}
-        self._enabled: Mapping[ResourceId, frozenset[str]] = {}
+        self._enabled: Mapping[ResourceId, Mapping[str, EnabledName]] = {}
         self._watch = Watch("sip.directory", self.refresh)
         self._turn = asyncio.Lock()  # what was read earlier is never taken over later
 
@@ -38,6 +39,27 @@ class SipDirectory:
         if found is None:
             return None
         return found[1].choose(number, self._enabled.get(resource, NOTHING), witness)
+
+    def entering(self, *, tls_names: Collection[str] = (), source: str | None = None) -> Entered | None:
+        """Return whose SBC a connection is from, as `may_enter` knows it; None: it is not let in.
+
+        A trunk that its tenant switched off, or has not added, lets nobody in; nor does an address that could
+        be of two resources. Quick, raises nothing.
+        """
+        found: list[Entered] = []
+        for resource, names in self._enabled.items():
+            compiled = self._compiled.get(resource)
+            if compiled is None:
+                continue
+            for enabled in names.values():
+                proof = may_enter(enabled, tls_names=tls_names, source=source)
+                fqdn = None if proof is None else compiled[1].usable(enabled.fqdn, names)
+                if proof is not None and fqdn is not None:
+                    found.append(Entered(resource, fqdn, proof))
+        found.sort(key=lambda each: (each.by is not Proof.CERTIFICATE, each.fqdn))
+        if len({each.resource for each in found if each.by is found[0].by}) > 1:
+            return None
+        return found[0] if found else None
 
     def trouble(self) -> Sequence[str]:
         """Return what is wrong, a sentence each: routes that were right once and cannot be used now."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Final
 
 import msgspec
@@ -12,6 +13,7 @@ from telephony.kernel.errors import Conflict, InvalidRequest
 from telephony.kernel.ids import ResourceId
 from telephony.resources.audit import AuditSettings, Change, record
 from telephony.routing.sip_configuration.configuration import EMPTY, SipConfiguration
+from telephony.routing.sip_configuration.entrance import EnabledName, Network
 from telephony.routing.sip_configuration.tables import sip_configurations, sip_trunks_enabled
 
 MAX_ENABLED: Final = 1_000
@@ -73,24 +75,28 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class EnableName:
-    """Job: let a resource use an SBC of this name, folded.
+    """Job: let a resource use an SBC of this name, folded, which may come in from some addresses.
 
-    Raises Conflict when another resource uses it, InvalidRequest beyond `MAX_ENABLED`.
+    `addresses` None leaves those of a name that is enabled already, and is none of a new one. Raises Conflict
+    when another resource uses the name or one of the addresses, InvalidRequest beyond `MAX_ENABLED`.
     """
 
     resource: ResourceId
     fqdn: str
     now: int
+    addresses: tuple[Network, ...] | None = None
 
     def __call__(self, tx: Connection) -> None:
         """See the class."""
+        self._check_addresses(tx)
         owner = tx.scalar(select(_enabled.resource).where(_enabled.fqdn == self.fqdn))
         if owner is None:
             count = select(func.count()).where(_enabled.resource == self.resource)
             if (tx.scalar(count) or 0) >= MAX_ENABLED:
                 text = f"At most {MAX_ENABLED} names are enabled for a resource; disable one."
                 raise InvalidRequest(text, target="fqdn")
-            row = {"resource": self.resource, "fqdn": self.fqdn, "at": self.now}
+            listed = " ".join(map(str, self.addresses or ()))
+            row = {"resource": self.resource, "fqdn": self.fqdn, "at": self.now, "addresses": listed}
             try:
                 with tx.begin_nested():
                     tx.execute(insert(sip_trunks_enabled).values(**row))
@@ -99,6 +105,24 @@ class EnableName:
         if owner is not None and bytes(owner) != self.resource:
             text = "This name is enabled for another resource: what comes from an SBC is of one alone."
             raise Conflict(text, target="fqdn")
+        if owner is not None and self.addresses is not None:
+            listed = " ".join(map(str, self.addresses))
+            mine = (_enabled.resource == self.resource, _enabled.fqdn == self.fqdn)
+            tx.execute(update(sip_trunks_enabled).where(*mine).values(addresses=listed))
+
+    def _check_addresses(self, tx: Connection) -> None:
+        """Refuse addresses of another resource's SBC: what comes from them could be of either."""
+        if not self.addresses:
+            return
+        others = select(_enabled.addresses).where(
+            _enabled.resource != self.resource, _enabled.addresses != ""
+        )
+        for text in tx.scalars(others):
+            for known in listed_in(text):
+                for place, one in enumerate(self.addresses):
+                    if one.version == known.version and one.overlaps(known):
+                        words = f"{one} is listed for an SBC of another resource."
+                        raise Conflict(words, target=f"addresses[{place}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +149,23 @@ def find(resource: ResourceId) -> Callable[[Connection], Stored]:
     return run
 
 
-def find_enabled(resource: ResourceId) -> Callable[[Connection], dict[str, int]]:
-    """Return the query for the names that are enabled for a resource, and since when."""
-    query = select(_enabled.fqdn, _enabled.at).where(_enabled.resource == resource).order_by(_enabled.fqdn)
-    return lambda tx: {row.fqdn: row.at for row in tx.execute(query)}
+@dataclass(frozen=True, slots=True)
+class EnabledSince:
+    """A name that is enabled."""
+
+    at: int
+    addresses: tuple[Network, ...]
+
+
+def find_enabled(resource: ResourceId) -> Callable[[Connection], dict[str, EnabledSince]]:
+    """Return the query for the names that are enabled for a resource."""
+    query = select(sip_trunks_enabled).where(_enabled.resource == resource).order_by(_enabled.fqdn)
+    return lambda tx: {row.fqdn: EnabledSince(row.at, listed_in(row.addresses)) for row in tx.execute(query)}
+
+
+def listed_in(text: str) -> tuple[Network, ...]:
+    """Return the addresses in a column."""
+    return tuple(ip_network(each) for each in text.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +173,8 @@ class InForce:
     """What there is for all resources together."""
 
     versions: dict[ResourceId, int]
-    enabled: dict[ResourceId, frozenset[str]]
+    enabled: dict[ResourceId, dict[str, EnabledName]]
+    """By resource and name."""
 
 
 def find_in_force(tx: Connection) -> InForce:
@@ -145,7 +183,8 @@ def find_in_force(tx: Connection) -> InForce:
         ResourceId(bytes(row.resource)): int(row.version)
         for row in tx.execute(select(_kept.resource, _kept.version))
     }
-    enabled: dict[ResourceId, set[str]] = {}
-    for row in tx.execute(select(_enabled.resource, _enabled.fqdn)):
-        enabled.setdefault(ResourceId(bytes(row.resource)), set()).add(row.fqdn)
-    return InForce(versions, {owner: frozenset(names) for owner, names in enabled.items()})
+    enabled: dict[ResourceId, dict[str, EnabledName]] = {}
+    for row in tx.execute(select(_enabled.resource, _enabled.fqdn, _enabled.addresses)):
+        name = EnabledName(row.fqdn, listed_in(row.addresses))
+        enabled.setdefault(ResourceId(bytes(row.resource)), {})[row.fqdn] = name
+    return InForce(versions, enabled)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Integer, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text, UniqueConstraint
 
 from telephony.kernel.store.schema import Identifier, Microseconds, metadata
 from telephony.routing.sip_configuration.names import MAX_FQDN
@@ -23,6 +23,7 @@ sip_trunks_enabled: Final = Table(
     Column("resource", Identifier, primary_key=True),
     Column("fqdn", String(MAX_FQDN), primary_key=True),  # folded
     Column("at", Microseconds, nullable=False),
+    Column("addresses", Text, nullable=False),  # the operator's list, with spaces; empty: none
     UniqueConstraint("fqdn"),  # what comes in from an SBC is of one resource
 )
 """Names of SBCs that the operator lets a resource use, whether or not it has a trunk of that name."""

@@ -1,5 +1,6 @@
 """What can be done with a resource's SIP configuration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,7 @@ from telephony.routing.dialled import read
 from telephony.routing.sip_configuration.choice import CompiledRoutes, Use, use_of
 from telephony.routing.sip_configuration.configuration import EMPTY, Route, SipConfiguration, Trunk
 from telephony.routing.sip_configuration.directory import SipDirectory
+from telephony.routing.sip_configuration.entrance import Network, networks_of
 from telephony.routing.sip_configuration.names import folded, is_fqdn
 from telephony.routing.sip_configuration.patch import patched, touched
 from telephony.routing.sip_configuration.ports import Health, TrunkHealth
@@ -48,6 +50,8 @@ class TrunkState:
     routes: tuple[str, ...]
     """Names of the routes that lead there."""
     health: TrunkHealth | None
+    addresses: tuple[Network, ...] = ()
+    """Where it may come in from without a certificate."""
 
 
 class SipRouting:
@@ -118,12 +122,12 @@ class SipRouting:
         states = []
         for key in sorted(spelled.keys() | enabled.keys()):
             name = spelled.get(key, key)
-            trunk = configuration.trunks.get(name)
+            trunk, since = configuration.trunks.get(name), enabled.get(key)
             states.append(
                 TrunkState(
                     name,
                     trunk,
-                    enabled.get(key),
+                    None if since is None else since.at,
                     None if trunk is None else use_of(configuration, name, enabled),
                     tuple(
                         route.name
@@ -131,6 +135,7 @@ class SipRouting:
                         if key in [folded(each) for each in route.trunks]
                     ),
                     None if trunk is None else self._health.of(resource, name, trunk.sip_signaling_port),
+                    () if since is None else since.addresses,
                 )
             )
         return states
@@ -142,11 +147,18 @@ class SipRouting:
                 return state
         raise NotFound("The resource has no such trunk, and no such name is enabled for it.", target="fqdn")
 
-    async def enable(self, resource: ResourceId, fqdn: str) -> TrunkState:
-        """Let a resource use the SBC of a name. Raises InvalidRequest, and Conflict when it is another's."""
+    async def enable(
+        self, resource: ResourceId, fqdn: str, addresses: Sequence[str] | None = None
+    ) -> TrunkState:
+        """Let a resource use the SBC of a name, which may come in from some addresses without a certificate.
+
+        `addresses` None: those that it may already. Raises InvalidRequest, and Conflict when the name or an
+        address is another's.
+        """
         if not is_fqdn(fqdn):
             raise InvalidRequest("fqdn: Expected a name such as sbc.example.com.", target="fqdn")
-        await self._store.write(EnableName(resource, folded(fqdn), self._clock.now()))
+        listed = None if addresses is None else networks_of(addresses)
+        await self._store.write(EnableName(resource, folded(fqdn), self._clock.now(), listed))
         await self._in_force_now()
         return await self.trunk(resource, fqdn)
 

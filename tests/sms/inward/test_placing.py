@@ -12,12 +12,15 @@ from sms.inward.tables import forwards
 from sms.optouts.store import AddOptOuts, CheckOptOuts
 from sms.store.inbound import RecordInbound
 from sms.store.queries import Search
-from telephony.events.routed import ROUTED_TYPES
+from telephony.events.event import EventSchema
+from telephony.events.routed import ROUTED, ROUTED_TYPES
 from telephony.events.signing import sign
+from telephony.events.states import SubscriptionEvent
 from telephony.events.store import deliveries, subscriptions
-from telephony.events.subscriptions import SubscriptionDirectory
+from telephony.events.subscription_jobs import AddSubscription, FireSubscription
+from telephony.events.subscriptions import SubscriptionDirectory, secret_place
 from telephony.kernel.clock import SECOND
-from telephony.kernel.e164 import E164
+from telephony.kernel.e164 import E164, shorten
 from telephony.kernel.errors import LimitReached, Unavailable
 from telephony.kernel.ids import InteractionId, SubscriptionId, new_id
 from telephony.kernel.store import Store
@@ -126,6 +129,28 @@ async def test_a_rules_webhook_gets_the_event_by_a_subscription_of_its_own(store
     assert len(await store.read(lambda tx: tx.execute(select(subscriptions.c.id)).all())) == 1
 
 
+async def test_a_subscription_of_the_url_to_what_rules_send_is_used(store: Store) -> None:
+    on = await house(store, rule(HOOK))
+    identifier = SubscriptionId(new_id(7))
+    sealed = SEALER.seal(b"k" * 32, secret_place(on.resource, identifier))
+    schema = EventSchema.CLOUD_EVENTS
+    now = on.clock.now()
+    await store.write(
+        AddSubscription(
+            on.resource, identifier, "mine", URL, schema, (ROUTED,), sealed, 5, 60, b"token", now + 1, now
+        )
+    )
+    (waiting,) = await recorded(on, sms(on))
+    state, told = await story(on, waiting)
+    assert (state, told[0][1]["reason"]) == ("failed", "Its subscription mine is awaiting-validation.")
+    await store.write(FireSubscription(on.resource, identifier, SubscriptionEvent.VALIDATE))
+    (identified,) = await recorded(on, sms(on))
+    assert (await story(on, identified))[0] == "received"
+    (delivery,) = on.deliveries
+    assert delivery.subscription == identifier
+    assert msgspec.json.decode(delivery.payload)["specversion"] == "1.0"
+
+
 async def test_a_webhook_whose_subscription_is_disabled_is_passed_by(store: Store) -> None:
     on = await house(store, rule(sequence(HOOK, SUBSCRIBERS)), subscribers=subscribers())
     await recorded(on, sms(on))
@@ -208,9 +233,9 @@ async def test_a_text_is_sent_on_from_our_number_by_the_way_of_every_text(store:
     assert await sent(on) == [(NUMBER, OTHER, "accepted")]
     state, told = await story(on, identifier)
     assert state == "received"
-    assert told[0] == ("message.routed", {"rule": "rule0", "target": "number", "number": OTHER})
+    assert told[0] == ("message.routed", {"rule": "rule0", "target": "number", "number": shorten(OTHER)})
     assert told[1][0] == "message.forwarded"
-    assert told[1][1]["number"] == OTHER
+    assert told[1][1]["number"] == shorten(OTHER)
     assert told[1][1]["hops"] == 1
     assert told[1][1]["message"].startswith("Outgoing_")
     await work.work()

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from sms import api as sms_api
 from sms.optouts import api
 from sms.optouts.api import VERSIONS
 from sms.optouts.verbs import OptOutVerbs
 from telephony.kernel.clock import SystemClock
-from telephony.kernel.e164 import E164
+from telephony.kernel.e164 import E164, shorten
 from telephony.kernel.store import Store
 from telephony.numbers.directory import NumberDirectory
 from telephony.numbers.store import AcquireNumber, OwnedNumber
@@ -96,6 +97,21 @@ async def test_added_checked_and_removed_in_every_version(running: Running, vers
 async def test_a_version_that_has_no_opt_outs_is_refused(running: Running, verb: str) -> None:
     answer = await running.ask(verb, PEER, version="2021-03-07")
     assert _error(answer) == (400, "UnsupportedApiVersionValue", "api-version")
+
+
+async def test_each_change_leaves_a_line_that_does_not_name_the_person(running: Running) -> None:
+    with capture_logs() as logs:
+        await running.items("add", PEER, ANOTHER)
+        await running.items("remove", PEER)
+        await running.items("check", PEER)
+    lines = [(line["event"], line["number"], line["recipient"]) for line in logs if "recipient" in line]
+    own = shorten(MINE)
+    assert lines == [
+        ("optouts.added", own, shorten(PEER)),
+        ("optouts.added", own, shorten(ANOTHER)),
+        ("optouts.removed", own, shorten(PEER)),
+    ]
+    assert PEER not in str(logs)
 
 
 async def test_twice_changes_nothing(running: Running) -> None:

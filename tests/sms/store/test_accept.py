@@ -13,6 +13,7 @@ from telephony.kernel.clock import DAY
 from telephony.kernel.http.repeatability import Pair
 from telephony.kernel.ids import InteractionId, new_id
 from telephony.kernel.store import Store
+from telephony.usage.counters import MESSAGES, Most, lock_of
 from tests.support.sms import CARRIER, NUMBER, PEER, Plane, plane
 
 pytestmark = pytest.mark.wire
@@ -51,6 +52,14 @@ async def test_requests_of_one_group_are_accepted_together(store: Store) -> None
         [message.id for message in job.messages] for job in jobs
     ]
     assert await store.read(Backlog(on.node, CARRIER, MessageState.ACCEPTED)) == 40
+
+
+async def test_a_request_names_the_resources_whose_counters_it_adds_to(sqlite_store: Store) -> None:
+    on = await plane(sqlite_store)
+    job = _job(on, _new(on), _new(on))
+    assert job.locks() == set()
+    job.counters = (Most(MESSAGES, 10),)
+    assert job.locks() == {lock_of(on.resource)}
 
 
 async def test_a_repeated_recipient_gets_the_first_message_and_no_second_one(store: Store) -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Table, func, insert, select, update
 
 from sms.esme.tables import outbox
+from sms.inward.tables import forwards
 from sms.life import MessageLife
 from sms.message import Outbound
 from sms.optouts.tables import automatic_replies, opt_outs
@@ -115,6 +116,17 @@ async def test_parts_replies_deliveries_and_receipts_go_and_opt_outs_stay(store:
         "due": START,
     }
     reply = {"resource": on.resource, "own": NUMBER, "hour": 0, "in_hour": 1, "day": 0, "in_day": 1}
+    onward = {
+        "resource": on.resource,
+        "message": new_id(START),
+        "due": 0,
+        "own": NUMBER,
+        "digest": b"0" * 16,
+        "hops": 1,
+        "stops": b"{}",
+        "at": 0,
+        "expires": START,
+    }
     note = {"resource": on.resource, "system_id": "crm", "due": 0, "attempts": 0, "expires": START}
     early = {"carrier": CARRIER, "expires": START}
     parties = (
@@ -127,6 +139,10 @@ async def test_parts_replies_deliveries_and_receipts_go_and_opt_outs_stay(store:
             part | {"own": "+14255550111", "peer": PEER, "reference": 1},  # another resource's number
         ],
         automatic_replies: [reply | {"peer": peer, "expires": START} for peer in (PEER, other)],
+        forwards: [
+            onward | {"id": new_id(START), "peer": peer, "target": target}
+            for peer, target in ((PEER, other), (other, PEER), (other, other))
+        ],
         opt_outs: [
             {"resource": on.resource, "own": NUMBER, "peer": peer, "at": START, "source": "api"}
             for peer in (PEER, other)
@@ -147,6 +163,7 @@ async def test_parts_replies_deliveries_and_receipts_go_and_opt_outs_stay(store:
         "messages": 0,
         "inboundParts": 5,
         "automaticReplies": 1,
+        "forwards": 2,
         "smppDeliveries": 5,
         "receipts": 1,
         "parkedReceipts": 0,
@@ -156,6 +173,7 @@ async def test_parts_replies_deliveries_and_receipts_go_and_opt_outs_stay(store:
     assert left == {
         "inbound_parts": 2,
         "automatic_replies": 1,
+        "forwards": 1,
         "opt_outs": 2,
         "smpp_outbox": 1,
         "early_receipts": 2,

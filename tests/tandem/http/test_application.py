@@ -4,14 +4,16 @@ import asyncio
 import base64
 import io
 import logging
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import structlog
 
 from tandem.http import ServerLimits, Settings
+from telephony.kernel.http.bodies import BodyDecoder
 from telephony.kernel.http.limits import RequestLimits
 from telephony.kernel.http.route import MERGE_PATCH, Role, UserToken
 from telephony.kernel.http.signature import DENIED, sign
@@ -52,6 +54,25 @@ async def test_a_signed_request_reaches_its_handler_with_everything_decoded(home
     assert request.origin == f"http://{home.authority}"
     assert request.headers["x-mine"] == "1"
     assert request.request_id == answer.headers["x-ms-request-id"]
+
+
+async def test_a_large_body_is_decoded_beside_the_event_loop(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[bool] = []
+    decode = BodyDecoder.decode
+
+    def watched(self: BodyDecoder[Any], *arguments: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return decode(self, *arguments)
+
+    monkeypatch.setattr(BodyDecoder, "decode", watched)
+    monkeypatch.setattr("tandem.http.application.LARGE_BODY", 1000)
+    padded = SMS.replace(b"hello", b"x" * 500)
+    assert (await home.signed("POST", "/sms" + V, padded)).status == 202
+    larger = SMS.replace(b"hello", b"x" * 2000)
+    assert (await home.signed("POST", "/sms" + V, larger)).status == 202
+    assert threads == [True, False]
 
 
 async def test_a_reply_has_azures_headers(home: House) -> None:

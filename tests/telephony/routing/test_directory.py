@@ -61,7 +61,7 @@ async def test_a_set_is_in_force_at_once_here_and_after_a_look_elsewhere(store: 
     await there.directory.refresh()
     assert here.out().refusal == "No route takes this number now. There are no routes."
     replaced = await here.verbs.replace(OPERATOR, RouteSet(routes=(route(1), route(2))), 0)
-    assert (replaced.version, [each.what for each in replaced.oddities]) == (1, ["overlap"])
+    assert (replaced.version, [each.what for each in replaced.oddities]) == (1, ["overlap", "refused"])
     assert here.targets() == [("alpha", "4930123456")]
     assert here.router.tables.version == 1
     assert there.targets() == []

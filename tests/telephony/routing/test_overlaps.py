@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
+from telephony.routing.compiling import check_set
 from telephony.routing.decide import Question, decide
 from telephony.routing.inbound import compile_inbound
 from telephony.routing.overlaps import MAX_ODDITIES, Oddity, oddities
@@ -136,3 +138,19 @@ def test_numbers_that_are_sent_on_in_a_circle_are_told() -> None:
 def test_there_is_an_end_to_what_is_told() -> None:
     routes = tuple(route(number) for number in range(MAX_ODDITIES + 10))
     assert len(found(RouteSet(routes=routes))) == MAX_ODDITIES
+
+
+def test_a_set_that_lets_no_text_in_is_told() -> None:
+    texts = InboundRule(id="texts", target=HOOK, kinds=(Kind.SMS,), prefixes=("",))
+    cases: tuple[tuple[tuple[InboundRule, ...], list[str]], ...] = (
+        ((), ["refused"]),
+        ((replace(texts, enabled=False),), ["refused"]),
+        ((replace(texts, kinds=(Kind.VOICE,)),), ["refused"]),
+        ((texts,), []),
+        ((replace(texts, kinds=()),), []),
+    )
+    for inbound, expected in cases:
+        rules = RouteSet(inbound=inbound)
+        odd = check_set(rules, CARRIERS, TargetKinds(), operator=True)
+        assert [each.what for each in odd] == expected
+        assert check_set(rules, CARRIERS, TargetKinds(), operator=False) == ()

@@ -1,18 +1,20 @@
-"""Counters of several resources in one group of jobs: two gateways never wait for each other on PostgreSQL."""
+"""Counters of several resources in one group of jobs: gateways never wait for each other on PostgreSQL."""
 
-import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection
 
 from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import ResourceId, new_id
-from telephony.kernel.store import Store
+from telephony.kernel.store.engine import open_engine
+from telephony.kernel.store.group import Outcome, Waiting
+from telephony.kernel.store.writer import Writer
 from telephony.usage.counters import Most, add, lock_of, used
-from tests.support.stores import started
 
 pytestmark = pytest.mark.wire
 
@@ -44,10 +46,9 @@ class Named(Plain):
         return {lock_of(self.resource)}
 
 
-async def crossed(one: Store, other: Store, kind: type[Plain]) -> list[object]:
-    """Let two gateways add to the same two counters in opposite order, each in one transaction."""
+def crossed(url: str, kind: type[Plain]) -> list[Outcome]:
+    """Let two gateways add to the same two counters in opposite order, each in one group of jobs."""
     begun = threading.Barrier(2)
-    gate = threading.Barrier(3)
 
     def meet() -> None:
         try:
@@ -55,42 +56,44 @@ async def crossed(one: Store, other: Store, kind: type[Plain]) -> list[object]:
         except threading.BrokenBarrierError:
             return  # the other one waits for our commit, as it should
 
-    def hold() -> None:
-        gate.wait(10)
-
     def nothing() -> None:
         return
 
-    writes = []
-    for store, order in ((one, (ONE, TWO)), (other, (TWO, ONE))):
-        held = asyncio.ensure_future(store.write(lambda _: hold()))
-        await asyncio.sleep(0)  # a writer that is busy: what follows becomes one group
-        writes += [
-            held,
-            asyncio.ensure_future(store.write(kind(order[0], meet))),
-            asyncio.ensure_future(store.write(kind(order[1], nothing))),
-        ]
-    await asyncio.sleep(0)
-    await asyncio.to_thread(gate.wait, 10)
-    return list(await asyncio.gather(*writes, return_exceptions=True))
+    def commit(first: ResourceId, second: ResourceId) -> list[Outcome]:
+        engine = open_engine(url)
+        writer = Writer(engine)
+        try:
+            return writer.commit([waiting(kind(first, meet)), waiting(kind(second, nothing))])
+        finally:
+            writer.close()
+            engine.dispose()
+
+    with ThreadPoolExecutor(2) as gateways:
+        both = [gateways.submit(commit, *order) for order in ((ONE, TWO), (TWO, ONE))]
+        return [outcome for each in both for outcome in each.result(30)]
 
 
-async def test_counters_in_opposite_order_are_locked_in_one(
-    postgresql_store: Store, postgresql_url: str
-) -> None:
-    with started(postgresql_url) as other:
-        done = await crossed(postgresql_store, other, Named)
-    assert done == [None, True, True, None, True, True]
-    counted = await postgresql_store.read(lambda tx: [dict(used(tx, each, DAY)) for each in (ONE, TWO)])
-    assert counted == [{"messages": 2}, {"messages": 2}]
+def waiting(job: Plain) -> Waiting:
+    return Waiting(job, cast("Any", None), cast("Any", None))
 
 
-async def test_a_job_that_does_not_name_its_counters_can_be_in_anothers_way(
-    postgresql_store: Store, postgresql_url: str
-) -> None:
-    with started(postgresql_url) as other:
-        done = await crossed(postgresql_store, other, Plain)
-    assert sum(isinstance(each, Unavailable) for each in done) >= 1
+def counted(url: str) -> list[int]:
+    engine = open_engine(url)
+    with engine.connect() as tx:
+        found = [used(tx, each, DAY)["messages"] for each in (ONE, TWO)]
+    engine.dispose()
+    return found
+
+
+def test_counters_in_opposite_order_are_locked_in_one(postgresql_url: str) -> None:
+    done = crossed(postgresql_url, Named)
+    assert [(result, error) for _, result, error in done] == [(True, None)] * 4
+    assert counted(postgresql_url) == [2, 2]
+
+
+def test_without_the_locks_one_of_the_gateways_would_be_refused(postgresql_url: str) -> None:
+    done = crossed(postgresql_url, Plain)
+    assert [type(error) for _, _, error in done if error is not None] == [Unavailable]
 
 
 def test_resources_have_keys_of_their_own() -> None:

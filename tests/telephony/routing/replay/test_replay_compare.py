@@ -153,7 +153,7 @@ def test_what_is_refused_or_allowed_newly_is_told_apart() -> None:
     german = RouteSet(routes=(route(1, prefixes=("49",)),))
     american = RouteSet(routes=(route(1, prefixes=("1",)),))
     before, after = rules_of(tables(german)), rules_of(tables(american))
-    one, other, effect = compare(before, after, past("+4930123456"))
+    _, other, effect = compare(before, after, past("+4930123456"))
     assert (effect, other.way.refusal) == (Effect.REFUSED, "No route takes this number now.")
     assert compare(before, after, past("+14165550123"))[2] is Effect.ALLOWED
     assert compare(before, after, past("+390612345678"))[2] is Effect.SAME

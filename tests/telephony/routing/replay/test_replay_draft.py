@@ -46,9 +46,7 @@ GOOD = SheetDraft(("prefix", "price", "kind"), ("49,0.01,sms",))
 )
 def test_a_mistake_is_named_at_its_place(draft: Draft, target: str, text: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        prepare(
-            draft, carriers=CARRIERS, kinds=TargetKinds(), knows=lambda _: False, sheet=lambda _: None
-        )
+        prepare(draft, carriers=CARRIERS, kinds=TargetKinds(), knows=lambda _: False, sheet=lambda _: None)
     assert refused.value.target == target
     assert text in refused.value.message
 

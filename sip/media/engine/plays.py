@@ -1,0 +1,194 @@
+"""What is played: tones, clips and streams, a frame at a time, at whatever rate it is heard."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from sip.media.kernels.resample import Resampler
+from sip.media.kernels.types import Pcm
+from sip.media.protocol import Tone
+
+if TYPE_CHECKING:
+    from sip.media.engine.bridges import Bridge
+    from sip.media.engine.legs import Leg
+
+FULL_SINE_DBM0: Final = 3.14
+"""Level of the loudest sine that A-law can say (ITU-T G.711)."""
+STREAM_FRAMES: Final = 500
+"""Frames that wait of a stream, ten seconds: a bot sends faster than it is heard. More is dropped."""
+STARVED_FRAMES: Final = 1500
+"""30 seconds without a frame: whoever sent the stream is gone."""
+
+
+class ToneSound:
+    """Sines, on and off."""
+
+    def __init__(self, tone: Tone) -> None:
+        self._tone = tone
+        self._period = sum(tone.cadence)
+
+    def frame(self, rate: int, at_ms: int) -> Pcm | None:
+        """Return the 20 ms from `at_ms`. Times begin anew never: the phase goes on."""
+        tone = self._tone
+        samples = rate // 50
+        first = at_ms * rate // 1000
+        time = np.arange(first, first + samples)
+        amplitude = 32767 * 10 ** ((tone.level - FULL_SINE_DBM0) / 20)
+        sound = np.zeros(samples)
+        for hertz in tone.hertz:
+            sound += amplitude * np.sin(2 * np.pi * hertz / rate * time)
+        if self._period:
+            place = (time * 1000 // rate) % self._period
+            edges = np.cumsum(tone.cadence)
+            sound[np.searchsorted(edges, place, side="right") % 2 == 1] = 0.0
+        return np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
+
+    @property
+    def length_ms(self) -> int:
+        """Of one round: a cadence; a tone without one has no end."""
+        return self._period
+
+
+class ClipSound:
+    """Samples that were put."""
+
+    def __init__(self, samples: Pcm, rate: int, gain: float) -> None:
+        self._samples = samples
+        self._rate = rate
+        self._gain = 10 ** (gain / 20)
+        self._resampler: Resampler | None = None
+        self._target = 0
+
+    def frame(self, rate: int, at_ms: int) -> Pcm | None:
+        """Return the 20 ms from `at_ms`; the last one is filled up with silence; None behind the end."""
+        size = self._rate // 50
+        first = at_ms * self._rate // 1000
+        if first >= len(self._samples):
+            return None
+        piece = self._samples[first : first + size]
+        if self._gain != 1.0:
+            piece = np.clip(np.rint(piece * self._gain), -32768, 32767).astype(np.int16)
+        if len(piece) < size:
+            piece = np.concatenate([piece, np.zeros(size - len(piece), np.int16)])
+        if rate == self._rate:
+            return piece
+        if self._resampler is None or self._target != rate:
+            self._resampler, self._target = Resampler(1, self._rate, rate), rate
+        return self._resampler.process(np.zeros(1, np.intp), piece[None, :], np.empty((1, rate // 50), np.int16))[0]
+
+    @property
+    def length_ms(self) -> int:
+        """Of one round, up to whole frames."""
+        return -(-len(self._samples) // (self._rate // 50)) * 20
+
+
+class StreamSound:
+    """Frames that another process sends."""
+
+    def __init__(self, number: int, rate: int) -> None:
+        self.number = number
+        self.rate = rate
+        self._waiting: deque[Pcm] = deque()
+        self._rest = np.zeros(0, np.int16)
+        self._resampler: Resampler | None = None
+        self._target = 0
+        self._starved = 0
+        self.ended = False
+        self.dropped = 0
+
+    def put(self, samples: Pcm, *, last: bool, flush: bool) -> None:
+        """Take samples at the stream's rate."""
+        if flush:
+            self._waiting.clear()
+            self._rest = np.zeros(0, np.int16)
+        size = self.rate // 50
+        self._rest = np.concatenate([self._rest, samples]) if len(self._rest) else samples
+        while len(self._rest) >= size:
+            self._push(self._rest[:size])
+            self._rest = self._rest[size:]
+        if last:
+            if len(self._rest):
+                self._push(np.concatenate([self._rest, np.zeros(size - len(self._rest), np.int16)]))
+                self._rest = np.zeros(0, np.int16)
+            self.ended = True
+        self._starved = 0
+
+    def _push(self, frame: Pcm) -> None:
+        if len(self._waiting) >= STREAM_FRAMES:
+            self.dropped += 1
+            return
+        self._waiting.append(frame)
+
+    @property
+    def starved(self) -> bool:
+        """Whether nothing came for so long that nothing will."""
+        return self._starved > STARVED_FRAMES
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits."""
+        return not self._waiting
+
+    def frame(self, rate: int, at_ms: int) -> Pcm | None:  # noqa: ARG002 - as the others
+        """Return the next frame; silence while none waits; None at the end."""
+        if self._waiting:
+            self._starved = 0
+            piece = self._waiting.popleft()
+            if rate == self.rate:
+                return piece
+            if self._resampler is None or self._target != rate:
+                self._resampler, self._target = Resampler(1, self.rate, rate), rate
+            out = np.empty((1, rate // 50), np.int16)
+            return self._resampler.process(np.zeros(1, np.intp), piece[None, :], out)[0]
+        if self.ended:
+            return None
+        self._starved += 1
+        return np.zeros(rate // 50, np.int16)
+
+    @property
+    def length_ms(self) -> int:
+        """Not known."""
+        return 0
+
+
+Sound = ToneSound | ClipSound | StreamSound
+
+
+@dataclass(eq=False)
+class Playing:
+    """Something that plays."""
+
+    owner: str
+    name: str
+    sound: Sound
+    repeat: int
+    """Rounds; 0: for ever."""
+    alone: bool
+    leg: "Leg | None" = None
+    bridge: "Bridge | None" = None
+    played_ms: int = 0
+    done: str = ""
+    """Why it ended."""
+
+    def next(self, rate: int) -> Pcm | None:
+        """Return the next frame; None when it is over, `done` says why."""
+        sound = self.sound
+        length = sound.length_ms
+        at = self.played_ms
+        if length:
+            if self.repeat and self.played_ms >= length * self.repeat:
+                self.done = "end"
+                return None
+            if isinstance(sound, ClipSound):
+                at = self.played_ms % length
+        frame = sound.frame(rate, at)
+        if isinstance(sound, StreamSound) and (frame is None or sound.starved):
+            self.done = "stream-ended" if frame is None else "stream-starved"
+            return None
+        if frame is None:
+            self.done = "end"
+            return None
+        self.played_ms += 20
+        return frame

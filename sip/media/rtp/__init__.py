@@ -1,0 +1,1 @@
+"""RTP and RTCP in batches: headers, order, loss, jitter, events, reports. Pure."""
