@@ -44,14 +44,16 @@ class Departures:
         outcomes: Outcomes,
         forget: Callable[[InteractionId], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        pump: Callable[[], None],
     ) -> None:
-        """`seconds` is how long no link has to be bound; `forget` is told of what is another's to send."""
+        """`seconds` is how long no link has to be bound; `forget` is told of what is another's to send;
+        `pump` is called when something is here to be sent again."""
         self._carrier, self._rerouting, self._seconds = carrier, rerouting, seconds
         self._pending, self._outgoing, self._outcomes = pending, outgoing, outcomes
-        self._forget, self._spawn = forget, spawn
+        self._forget, self._spawn, self._pump = forget, spawn, pump
         self._why: dict[InteractionId, _Why] = {}
         self._parked: dict[InteractionId, list[Unit]] = {}
-        self._refused: list[Leaving] = []
+        self._refused: list[tuple[Leaving, _Why]] = []
         self._working = False
         self._bound = True
         self._down_since: float | None = None
@@ -110,13 +112,13 @@ class Departures:
 
     def settle(self, message: Outbound) -> None:
         """Let a message go that is leaving, once all its parts on the wire are answered."""
-        why = self._why.get(message.id)
-        if message.on_wire or message.over or why is None:
+        if message.on_wire or message.over or message.id not in self._why:
             return
+        why = self._why.pop(message.id)
         if message.done:  # the carrier took a part after all
-            self._stay(message, self._why.pop(message.id))
+            self._stay(message, why)
             return
-        self._refused.append(Leaving(message, why.reason, why.source))
+        self._refused.append((Leaving(message, why.reason, why.source), why))
         if not self._working:
             self._working = True
             self._spawn(self._move_refused())
@@ -126,10 +128,11 @@ class Departures:
         try:
             while self._refused:
                 batch, self._refused = self._refused[:MOST], self._refused[MOST:]
-                left = await self._rerouting.move(self._carrier, batch)
+                left = await self._rerouting.move(self._carrier, [one for one, _ in batch])
                 self._gone(left.moved)
-                for one in left.stay:
-                    self._stay(one.message, self._why.pop(one.message.id))
+                for one, why in batch:
+                    if not one.message.over:
+                        self._stay(one.message, why)
         finally:
             self._working = False
 
@@ -142,12 +145,12 @@ class Departures:
             return
         why.back(why.unit)
         self._give_back(parked)
+        self._pump()
 
     def _gone(self, messages: Sequence[Outbound]) -> None:
         for message in messages:
             message.over = True  # parts of it that are still here are dropped
             self._parked.pop(message.id, None)
-            self._why.pop(message.id, None)
             self._forget(message.id)
 
     # --- a carrier that cannot be reached ---
@@ -192,6 +195,7 @@ class Departures:
                     self._forget(message.id)
             self._give_back([unit for unit in units if unit.message in staying])
             self._pending.give_back([message for message in waiting if message in staying])
+            self._pump()
 
     async def _offer(self, messages: Sequence[Outbound], reason: str) -> list[Outbound]:
         assert self._rerouting is not None

@@ -121,6 +121,7 @@ class Dispatcher:
             outcomes=self._outcomes,
             forget=self._forget,
             spawn=self._spawn,
+            pump=self.pump_soon,
         )
         self._answers = Answers(
             clock=clock,

@@ -10,7 +10,6 @@ from telephony.numbers.kinds import Lot
 from telephony.numbers.ports import Offer, Rejected
 from telephony.usage.amounts import micros_of
 
-
 OFFER: Final = 5_000
 """Numbers an offer: what goes into the store together."""
 

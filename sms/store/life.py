@@ -18,6 +18,7 @@ from telephony.kernel.errors import Conflict, NotFound
 from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.schema import bodies, interactions
 from telephony.kernel.store.timeline import Entry, append_many
+from telephony.usage.counters import lock_of
 from telephony.usage.record import record
 
 _CANCELLED: Final = "taken back before it was sent"
@@ -101,6 +102,10 @@ class RequeueMessage:
     """The carrier that is to send it now; None: the same as before."""
 
     order: ClassVar[int] = 0
+
+    def locks(self) -> set[int]:
+        """See `telephony.kernel.store.jobs.LockingJob`."""
+        return {lock_of(self.resource)} if self.by is not None and self.by.counters else set()
 
     def __call__(self, tx: Connection) -> tuple[str, Outbound | None]:
         """See `telephony.kernel.store.jobs.Job`."""

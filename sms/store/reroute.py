@@ -22,7 +22,7 @@ from telephony.kernel.ids import InteractionId, NodeId, ResourceId
 from telephony.kernel.store.bulk import MAX_PARAMETERS
 from telephony.kernel.store.schema import interactions
 from telephony.kernel.store.timeline import Entry, append_many
-from telephony.usage.counters import SPENT, Most, add, day_of, give_back
+from telephony.usage.counters import SPENT, Most, add, day_of, give_back, lock_of
 from telephony.usage.record import Charge, Used, record
 
 KIND_OF_ENTRY: Final = "message.rerouted"
@@ -82,6 +82,10 @@ class MoveMessages:
     """Whose they are."""
     now: int
     moves: Sequence[Move]
+
+    def locks(self) -> set[int]:
+        """See `telephony.kernel.store.jobs.LockingJob`."""
+        return {lock_of(each) for each in {move.key[0] for move in self.moves if move.counters}}
 
     def __call__(self, tx: Connection) -> Moved:
         """See `telephony.kernel.store.jobs.Job`."""

@@ -109,6 +109,12 @@ class StockedReply(Struct, frozen=True):
     """Why others are not: most are somebody's already. At most a thousand are told."""
 
 
+class UnstockedReply(Struct, frozen=True):
+    """Numbers that were taken out of the inventory."""
+
+    withdrawn: int
+
+
 def routes(verbs: CarrierVerbs) -> list[Route]:
     """Return the administration's operations on carriers."""
 
@@ -137,6 +143,9 @@ def routes(verbs: CarrierVerbs) -> list[Route]:
         done = await verbs.stock(request.path["carrier"])
         told = tuple(each.reason for each in done.rejected[:MAX_TOLD])
         return Reply(200, StockedReply(done.kept, told))
+
+    async def unstock(request: Request[None]) -> Reply:
+        return Reply(200, UnstockedReply(await verbs.unstock(request.path["carrier"])))
 
     return [
         Route(
@@ -207,6 +216,15 @@ def routes(verbs: CarrierVerbs) -> list[Route]:
             Auth.ADMIN,
             summary="Put a carrier's blocks of numbers into the inventory",
             reply=StockedReply,
+        ),
+        Route(
+            "admin.carriers.unstock",
+            "POST",
+            ITEM + ":unstock",
+            unstock,
+            Auth.ADMIN,
+            summary="Take a carrier's numbers that are nobody's out of the inventory",
+            reply=UnstockedReply,
         ),
     ]
 

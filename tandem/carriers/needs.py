@@ -66,7 +66,9 @@ def _numbers(tx: Connection, carrier: str) -> list[str]:
     if owned:
         found.append(f"numbers of resources are its ({owned}); release them (tandem numbers release)")
     elif stock:
-        found.append(f"numbers of the inventory are its ({stock}); withdraw them (tandem numbers withdraw)")
+        found.append(
+            f"numbers of the inventory are its ({stock}); take them out (tandem carriers unstock {carrier})"
+        )
     return found
 
 

@@ -34,6 +34,7 @@ from telephony.kernel.clock import Clock
 from telephony.kernel.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed, TandemError
 from telephony.kernel.store import Store
 from telephony.numbers.intake import MAX_NUMBERS, Intake, take_in
+from telephony.numbers.stock import MAX_SLICE, WithdrawSlice
 
 log = structlog.get_logger(__name__)
 
@@ -186,6 +187,15 @@ class CarrierVerbs:
             raise NotFound("There is no such carrier.", target="carrier")
         supply = BlockSupply(name, carrier.numbers)
         return await take_in(self._store, supply, most=MAX_NUMBERS)
+
+    async def unstock(self, name: str) -> int:
+        """Take the numbers of a carrier that are nobody's out of the inventory; return how many they were."""
+        count, done = 0, MAX_SLICE
+        while done == MAX_SLICE:
+            done = await self._store.write(WithdrawSlice(name))
+            count += done
+        log.info("carriers.numbers_withdrawn", carrier=name, numbers=count)
+        return count
 
     async def _write(self, change: ChangeCarriers) -> None:
         if change.puts or change.removes:

@@ -96,6 +96,14 @@ def stock(name: Name, data: Data = None) -> None:
     print(f"{done['kept']} numbers are in the inventory")
 
 
+@app.command("unstock")
+def unstock(name: Name, data: Data = None) -> None:
+    """Take a carrier's numbers that are nobody's out of the inventory."""
+    with told():
+        done = Client.of(folder(data)).admin("POST", f"{PATH}/{name}:unstock")
+    print(f"{done['withdrawn']} numbers were withdrawn")
+
+
 @app.command("profile")
 def profile(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="None: show which there are.")] = None,

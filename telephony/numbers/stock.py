@@ -193,6 +193,25 @@ class FindStock:
         return found[0] if found and found[0].number == self.number else None
 
 
+NOBODYS: Final = inventory.c.state.in_([NumberState.FREE.value, NumberState.RELEASED.value])
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawSlice:
+    """Job: take numbers of a carrier that are nobody's out of the inventory, MAX_SLICE at most.
+
+    Returns how many; call it until there are fewer.
+    """
+
+    carrier: str
+
+    def __call__(self, tx: Connection) -> int:
+        """See the class."""
+        its = inventory.c.lot.in_(select(lots.c.id).where(lots.c.carrier == self.carrier))
+        some = select(inventory.c.number).where(its, NOBODYS).limit(MAX_SLICE)
+        return tx.execute(delete(inventory).where(inventory.c.number.in_(some), NOBODYS)).rowcount
+
+
 @dataclass(frozen=True, slots=True)
 class WithdrawNumber:
     """Job: take a number out of the inventory. Raises NotFound, Conflict when it is not free."""
@@ -201,8 +220,7 @@ class WithdrawNumber:
 
     def __call__(self, tx: Connection) -> None:
         """See the class."""
-        nobodys = [NumberState.FREE.value, NumberState.RELEASED.value]
-        gone = delete(inventory).where(inventory.c.number == self.number, inventory.c.state.in_(nobodys))
+        gone = delete(inventory).where(inventory.c.number == self.number, NOBODYS)
         if tx.execute(gone).rowcount:
             return
         state = tx.execute(select(inventory.c.state).where(inventory.c.number == self.number)).scalar()

@@ -114,23 +114,49 @@ def snr(wanted: NDArray[Any], got: NDArray[Any]) -> float:
     return math.inf if error == 0 else 10 * math.log10(float(np.sum(signal**2) / error))
 
 
+def spectral_distance(wanted: Pcm, got: Pcm, lost: NDArray[np.bool_]) -> float:
+    """Return the mean log-spectral distance in dB around lost frames, of [frames, samples]; 0 is alike.
+
+    Spectra of 32 ms at 8 kHz that hold the frame and its edges; where nothing was said, nothing is measured.
+    """
+    true, made = wanted.reshape(-1).astype(np.float64), got.reshape(-1).astype(np.float64)
+    samples = wanted.shape[1]
+    width = samples * 8 // 5
+    window = np.hanning(width)
+    distances = []
+    for number in np.flatnonzero(lost):
+        begin = number * samples - (width - samples) // 2
+        if begin < 0 or begin + width > len(true) or level(true[begin : begin + width]) < -45:
+            continue
+        spectra = [
+            10 * np.log10(np.abs(np.fft.rfft(wave[begin : begin + width] * window)) ** 2 + 1e3)
+            for wave in (true, made)
+        ]
+        distances.append(float(np.sqrt(np.mean((spectra[0] - spectra[1]) ** 2))))
+    return float(np.mean(distances))
+
+
 def sinad(pcm: NDArray[Any], hz: float, rate: int) -> float:
     """Return the ratio in dB of the sine at `hz` (fitted) to all else, noise and distortion."""
     samples = np.asarray(pcm, np.float64)
-    fitted = _fit(samples, hz, rate)
-    return snr(fitted, samples)
+    basis, parts = _parts(samples, hz, rate)
+    return snr(basis @ parts, samples)
 
 
 def tone_level(pcm: NDArray[Any], hz: float, rate: int) -> float:
     """Return the level in dBm0 of the sine at `hz`, whatever else there is."""
-    return level(_fit(np.asarray(pcm, np.float64), hz, rate))
+    cosine, sine = _parts(np.asarray(pcm, np.float64), hz, rate)[1]
+    peak = math.hypot(cosine, sine)
+    return -math.inf if peak == 0 else 20 * math.log10(peak / FULL_SCALE) + SINE_DBM0
 
 
-def _fit(samples: NDArray[np.float64], hz: float, rate: int) -> NDArray[np.float64]:
+def _parts(
+    samples: NDArray[np.float64], hz: float, rate: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the basis (cosine, sine) [samples, 2] at `hz`, and how much of each there is."""
     angles = 2 * np.pi * hz / rate * np.arange(len(samples))
     basis = np.stack((np.cos(angles), np.sin(angles)), axis=1)
-    fitted: NDArray[np.float64] = basis @ np.linalg.lstsq(basis, samples, rcond=None)[0]
-    return fitted
+    return basis, np.linalg.lstsq(basis, samples, rcond=None)[0]
 
 
 def find_tone(pcm: NDArray[Any], rate: int) -> tuple[float, float]:

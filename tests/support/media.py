@@ -159,7 +159,7 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
 
 
 class FakeTap:
-    """What an engine does for a tap: sends frames of 20 ms to a path."""
+    """What an engine does for a tap: sends frames of 20 ms to a path. Closes when nobody has it any more."""
 
     def __init__(self, peer: str, rate: int, *, stream: int = 1) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -180,8 +180,7 @@ class FakeTap:
             final = last and at + size >= len(samples)
             self.send(time + at, samples[at : at + size], flags=pcm.LAST if final else 0)
 
-    def close(self) -> None:
-        """Close."""
+    def __del__(self) -> None:
         self._socket.close()
 
 

@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests.support.explained import assert_explained
+
 START_SECONDS = 60.0
 """How long a start may take on a machine that does other things too."""
 
@@ -224,11 +226,16 @@ def signal_when_gone(descriptor: int) -> None:
 
 @contextmanager
 def node(data: Path, *settings: str) -> Iterator[Node]:
-    """Run a node for the length of a `with` block."""
+    """Run a node for the length of a `with` block.
+
+    At its end every message that it routed must have gone where an explanation says.
+    """
     running = Node(data, *settings)
     try:
         running.start()
         yield running
+        if running.health().get("ready"):
+            assert_explained(running)
     finally:
         running.stop()
 

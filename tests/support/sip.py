@@ -62,8 +62,20 @@ class Peer:
         """Return the next message that is no keep-alive."""
         while True:
             octets, self.source = self._socket.recvfrom(65536)
-            if octets.strip():
-                return parse(octets)
+            if not octets.strip():
+                continue
+            message = parse(octets)
+            if isinstance(message, Response) and message.status >= 300 and message.cseq[1] == "INVITE":
+                self._acknowledge(message)
+            return message
+
+    def _acknowledge(self, refusal: Response) -> None:
+        """Acknowledge a refusal (RFC 3261 §17.1.1.3), or its call keeps a slot of four for 32 seconds."""
+        number, _ = refusal.cseq
+        ack = self.make("ACK", refusal.call_id, number, to=refusal.headers.get("To") or "")
+        via = refusal.vias[0]
+        ack.headers.set("Via", f"SIP/2.0/UDP {via.host}:{via.port};branch={via.branch}")
+        self.send(ack, self.source[1])
 
     def response(self, *, over: int = 100) -> Response:
         """Return the next response above a status."""
@@ -151,9 +163,9 @@ class Gateway:
             wait_for(path)
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._socket.settimeout(SECONDS)
-            self._poke_all(settings)
             try:
                 self._socket.connect(str(path))
+                self._poke(settings.first_port + worker)
                 self.ready = self.expect(Ready)
             except ConnectionError:
                 self._socket.close()
@@ -162,12 +174,6 @@ class Gateway:
             else:
                 break
         self.port = self.ready.port
-
-    def _poke_all(self, settings: WorkerSettings) -> None:
-        # A worker on a port of the system's choice says which only once it looked up: at the latest when its
-        # loop wakes by itself.
-        if settings.first_port:
-            self._poke(settings.first_port)
 
     def _poke(self, port: int) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as keep_alive:
@@ -210,6 +216,13 @@ class Gateway:
         except ConnectionError:
             return True
         return True
+
+
+def free_port() -> int:
+    """Return a UDP port that was free a moment ago: a worker on a known port is woken, not waited for."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

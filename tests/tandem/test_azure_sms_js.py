@@ -119,7 +119,8 @@ def test_a_recipient_who_answers_stop_gets_its_confirmation_and_nothing_more(run
         assert time.monotonic() < until
         time.sleep(0.02)
     view = running.message(stops[-1]["messageId"])  # it answers the confirmation too, which changes nothing
-    assert [entry["kind"] for entry in view["timeline"]] == ["message.received", "opt-out.added"]
+    kinds = [entry["kind"] for entry in view["timeline"]]
+    assert kinds == ["message.received", "message.routed", "opt-out.added"]
     answer = running.wait_for_state(view["timeline"][1]["data"]["answer"], "delivered")
     assert answer["timeline"][0]["source"] == "compliance"
     assert answer["text"].startswith("You are opted out")

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from sms.inward.targets import SUBSCRIPTIONS
 from tandem.config.load import load
+from tandem.first_routes import put_first_routes
 from tandem.first_start import FIRST_NUMBER, ensure_first_resource
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.ids import ResourceId
@@ -15,6 +18,12 @@ from telephony.numbers.store import ListNumbers
 from telephony.numbers.trade import Purchase, ReleaseNumber
 from telephony.resources.directory import Directory
 from telephony.resources.seal import MasterKeys
+from telephony.routing.compiling import check_set
+from telephony.routing.directory import OPERATOR
+from telephony.routing.inbound import Arrival, compile_inbound, decide_inbound
+from telephony.routing.rules import Kind, RouteSet
+from telephony.routing.store import PutRoutes, ReadRoutes
+from telephony.routing.targets import BASIC, TargetKinds
 
 pytestmark = pytest.mark.wire
 
@@ -52,3 +61,25 @@ async def test_a_number_that_was_released_is_not_bought_again(store: Store, tmp_
     again = await first_start(store, tmp_path)
     assert [one.id for one in again.resources] == [resource.id]
     assert await store.read(ListNumbers(ResourceId(resource.id))) == []
+
+
+async def test_a_node_begins_with_routes_that_the_operator_may_take_away(
+    store: Store, tmp_path: Path
+) -> None:
+    await first_start(store, tmp_path)
+    first = await store.read(ReadRoutes(OPERATOR))
+    assert first is not None
+    assert first.version == 1
+    rules = msgspec.json.decode(first.document, type=RouteSet)
+    assert check_set(rules, {}, TargetKinds((*BASIC, SUBSCRIPTIONS)), operator=True) == ()
+    table = compile_inbound(rules, TargetKinds((*BASIC, SUBSCRIPTIONS)))
+    for own in (FIRST_NUMBER, "+4930123456", "12345"):
+        found = decide_inbound(table, Arrival(Kind.SMS, own, "+12065550100", 1))
+        assert [stop.kind for stop in found.stops] == ["subscriptions"]
+        assert not decide_inbound(table, Arrival(Kind.VOICE, own, "+12065550100", 1)).stops
+    await store.write(PutRoutes(OPERATOR, 1, b"{}", 2))
+    await first_start(store, tmp_path)
+    await store.write(lambda tx: put_first_routes(tx, 3))
+    kept = await store.read(ReadRoutes(OPERATOR))
+    assert kept is not None
+    assert (kept.version, kept.document) == (2, b"{}")

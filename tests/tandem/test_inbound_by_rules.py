@@ -232,3 +232,24 @@ async def test_inbound_texts_stand_in_the_usage(house: House) -> None:
     whole = await house.messages("&direction=inbound")
     assert row["count"] == len(whole)
     assert row["units"] == sum(one["segments"] for one in whole)
+
+
+async def test_a_rate_for_inbound_texts_gives_them_a_price(house: House) -> None:
+    place = "/admin/rate-sheets/inbound"
+
+    async def ask(path: str, body: dict[str, Any]) -> Any:
+        answer = await house.home.administer("POST", place + path, json.dumps(body).encode())
+        assert answer.status < 300, answer.body
+        return answer.json if answer.body else None
+
+    draft = (await ask("/drafts", {"currency": "USD"}))["draft"]
+    lines = {"currency": "USD", "columns": ["prefix", "kind", "price"], "lines": ["1425,sms-in,0.004"]}
+    assert (await ask(f"/drafts/{draft}:add", lines))["kept"] == 1
+    await ask(f"/drafts/{draft}:activate", {})
+    await ask(":use", {"resource": to_text(house.home.one.id)})
+    await house.routes({"id": "closed", "target": {"kind": "reject"}})
+    await house.comes("x" * 200)  # two parts
+    found = (await house.home.administer("GET", "/admin/usage?by=direction,currency")).json["value"]
+    (row,) = [one for one in found if one["direction"] == "inbound" and one["price"]]
+    assert (row["count"], row["units"]) == (1, 2)
+    assert float(row["price"]) == pytest.approx(0.008)

@@ -17,10 +17,12 @@ from tests.support.node import Node, node
 from tests.support.postgres import Postgres
 from tests.support.promises import Report
 from tests.support.scale import scale
+from tests.support.several import put_routes, several
 
 pytestmark = [pytest.mark.soak, pytest.mark.promise("R18")]
 
 MESSAGES = scale(250, 10_000)
+MOVED = scale(150, 10_000)
 RATE = 250.0
 """Messages a second: ten thousand take 40 seconds and more, so that eight kills come in between."""
 SECONDS_BETWEEN = scale(0.5, 5.0)
@@ -88,6 +90,38 @@ async def test_what_was_accepted_is_sent_whatever_is_killed(
     assert outcome.unmarked == 0, "something went out twice unmarked"
     assert outcome.foreign == 0, "something went out that was never accepted"
     assert seconds < BACK_SECONDS
+
+
+async def test_what_moves_to_another_carrier_is_sent_whatever_is_killed(
+    tmp_path: Path, promise: Report
+) -> None:
+    """Every message is refused by its first carrier, and killed gateways leave many between the two."""
+    settings = ("log.level=warning", "http.rate=1000000", "sms.attempts=1")
+    kills = 0
+    with several(tmp_path / "var", "broken", "simulated", settings=settings) as running:
+        put_routes(running, {"target": "broken"}, {"target": "simulated", "priority": 1})
+        load = Load(running, MOVED, RATE)
+        async with load.running() as sending:
+            while not (await asyncio.wait([sending], timeout=SECONDS_BETWEEN))[0] and kills < MOST_KILLS:
+                await asyncio.to_thread(running.wait_ready)
+                await asyncio.to_thread(_kill, running, "gateway")
+                kills += 1
+            await sending
+        await asyncio.to_thread(running.wait_ready)
+        outcome = await asyncio.to_thread(outcome_of, load)
+    promise(
+        accepted=outcome.accepted,
+        kills=kills,
+        lost=outcome.lost,
+        duplicates=outcome.duplicates,
+        unmarked=outcome.unmarked,
+        **outcome.states,
+    )
+    assert kills >= 1
+    assert outcome.accepted == MOVED
+    assert (outcome.lost, outcome.unmarked, outcome.foreign) == (0, 0, 0)
+    assert outcome.states["failed"] == 0
+    assert outcome.duplicates <= kills * WINDOW
 
 
 def _kill(running: Node, victim: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
@@ -153,7 +153,15 @@ class StreamSound:
         return 0
 
 
-Sound = ToneSound | ClipSound | StreamSound
+class Sound(Protocol):
+    """Whatever can be played."""
+
+    @property
+    def length_ms(self) -> int:
+        """Of one round; 0: it has no end, or one that nobody knows."""
+
+    def frame(self, rate: int, at_ms: int) -> Pcm | None:
+        """Return the 20 ms from `at_ms` of its round, or of all when it has no rounds; None behind its end."""
 
 
 @dataclass(eq=False)
@@ -181,7 +189,7 @@ class Playing:
             if self.repeat and self.played_ms >= length * self.repeat:
                 self.done = "end"
                 return None
-            if isinstance(sound, ClipSound):
+            if not isinstance(sound, ToneSound):
                 at = self.played_ms % length
         frame = sound.frame(rate, at)
         if isinstance(sound, StreamSound) and (frame is None or sound.starved):

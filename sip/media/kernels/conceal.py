@@ -5,7 +5,8 @@ last two, from 20 ms on the last three; joints are overlapped by a quarter of a 
 and at 60 ms there is silence. The first frame that comes again is overlapped with the repetition.
 
 Unlike there, nothing is delayed: the Appendix holds all audio back by 3.75 ms to overlap the joint where the
-loss begins; here the repetition is overlapped with the last samples read backwards.
+loss begins; here the step between the last sample and the repetition is taken out, and fades in over a
+quarter period.
 
 Correlations are sums of products of integers and exact in float64: a batch gives what single calls give.
 """
@@ -125,8 +126,8 @@ class Concealer:
         beginning = (weight < 1) & (stage == 0)
         if beginning.any():
             last = before.shape[1] - 1
-            back = np.take_along_axis(before, np.maximum(last - time, 0), axis=1)
-            made = np.where(beginning, back + weight * (made - back), made)
+            gap = before[:, last:].astype(np.float64) - np.take_along_axis(before, last - pitch, axis=1)
+            made = np.where(beginning, made + (1 - weight) * gap, made)
         fade = 1 - (time / self._ms - FADE_FROM_MS) / (SILENT_FROM_MS - FADE_FROM_MS)
         made *= np.clip(fade, 0.0, 1.0)
         return made

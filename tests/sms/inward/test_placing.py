@@ -31,6 +31,7 @@ from telephony.routing.inbound import DENIED
 from telephony.usage.record import Charge
 from telephony.usage.tables import usage_daily
 from tests.support.inward import SEALER, placing, recorded, sms
+from tests.support.promises import Report
 from tests.support.sms import CARRIER, NUMBER, PEER, Plane, Subscribers, Wanting, plane
 
 pytestmark = pytest.mark.wire
@@ -324,7 +325,9 @@ async def test_a_text_that_is_not_kept_any_more_is_not_sent_on(store: Store) -> 
 
 
 @pytest.mark.promise("R32")
-async def test_two_numbers_that_send_texts_on_to_each_other_stop_at_five(store: Store) -> None:
+async def test_two_numbers_that_send_texts_on_to_each_other_stop_at_five(
+    store: Store, promise: Report
+) -> None:
     second = E164("+14255550198")
     on = await house(
         store,
@@ -345,6 +348,7 @@ async def test_two_numbers_that_send_texts_on_to_each_other_stop_at_five(store: 
     state, told = await story(on, identifier)
     assert state == "failed"
     assert told[0][1]["reason"] == "It goes in a circle: it was sent on 5 times."
+    promise(sent_on=len(await sent(on)))
 
 
 async def test_a_stranger_that_sends_texts_back_is_answered_five_times(store: Store) -> None:

@@ -85,6 +85,8 @@ async def test_a_carriers_numbers_go_into_the_inventory_and_then_keep_it(home: I
     assert refused.output.startswith(
         "carriers.acme: cannot be taken away: numbers of the inventory are its (100)"
     )
+    assert await said(home, "unstock", "acme") == "100 numbers were withdrawn\n"
+    assert await said(home, "apply", str(files)) == "acme: removed\napplied\n"
 
 
 async def test_a_mistake_names_file_line_key_and_remedy_and_changes_nothing(

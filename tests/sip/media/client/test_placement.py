@@ -8,7 +8,9 @@ from sip.media.protocol import Load
 pytestmark = pytest.mark.unit
 
 
-def load(legs: int = 0, *, most: int = 10, busy: float = 0.1, accepts: bool = True, draining: bool = False) -> Load:
+def load(
+    legs: int = 0, *, most: int = 10, busy: float = 0.1, accepts: bool = True, draining: bool = False
+) -> Load:
     return Load(
         legs=legs,
         max_legs=most,

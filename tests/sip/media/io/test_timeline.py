@@ -30,7 +30,9 @@ def ramp(start: int, count: int = FRAME, *, step: int = 1) -> Samples:
     return (np.arange(start, start + count) * step % 30_000).astype(np.int16)
 
 
-def play(timeline: Timeline, frames: list[tuple[int, int, int]], channels: int) -> tuple[Samples, list[Block]]:
+def play(
+    timeline: Timeline, frames: list[tuple[int, int, int]], channels: int
+) -> tuple[Samples, list[Block]]:
     """Put frames (track, sequence, time) whose samples say their time, and return the file."""
     blocks: list[Block] = []
     for track, sequence, time in frames:
@@ -151,7 +153,10 @@ def test_whatever_comes_in_whatever_order_is_where_its_time_says(
     frames: list[tuple[int, int]], delays: list[float]
 ) -> None:
     """The oracle: an array as long as the whole, each frame stored at its time."""
-    order = [(0, 0), *(frames[at] for at in np.argsort([n + d for (_, n), d in zip(frames, delays, strict=False)]))]
+    order = [
+        (0, 0),
+        *(frames[at] for at in np.argsort([n + d for (_, n), d in zip(frames, delays, strict=False)])),
+    ]
     timeline = Timeline(2, RATE, mixed=False, limit=LIMIT)
     file, _ = play(timeline, [(track, n, FRAME * n) for track, n in order], 2)
     whole = np.zeros((FRAME * (max(n for _, n in order) + 1), 2), np.int16)
