@@ -13,8 +13,9 @@ from sms.store.queries import MAX_FOUND, Find, MessageList, MessageView, Search
 from telephony.kernel.errors import InvalidRequest, NotFound
 from telephony.kernel.http.paging import next_link, page_of
 from telephony.kernel.http.route import Auth, Query, Reply, Request, Route
-from telephony.kernel.ids import InteractionId, ResourceId, from_text
+from telephony.kernel.ids import InteractionId, ResourceId
 from telephony.kernel.store import Store
+from telephony.resources.known import known_resource
 
 ITEM: Final = "/admin/resources/{resource}/messages/{messageId}"
 
@@ -37,10 +38,7 @@ def routes(
     """Return the administration's operations on messages and links; `knows` tells which resources exist."""
 
     def owner(request: Request[None]) -> ResourceId:
-        identifier = from_text(request.path["resource"])
-        if identifier is None or not knows(ResourceId(identifier)):
-            raise NotFound("There is no such resource.", target="resource")
-        return ResourceId(identifier)
+        return known_resource(request.path["resource"], knows)
 
     async def list_messages(request: Request[None]) -> Reply:
         size = page_of(request.query, default=DEFAULT_SIZE, ceiling=MAX_FOUND).size

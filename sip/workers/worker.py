@@ -212,8 +212,8 @@ class Worker:
                 packet = self._gateway.recv(MAX_PACKET)
             except BlockingIOError:
                 return
-            except OSError:
-                packet = b""
+            except ConnectionResetError:
+                continue  # said once, when it went without reading everything; what it said before comes now
             if not packet:
                 self._lose()
                 return
@@ -310,8 +310,10 @@ class Worker:
         if self._gateway is not None:
             try:
                 self._gateway.send(self._encoder.encode(event))
-            except OSError:  # gone, or so slow that its events would be stale: it asks again when it connects
+            except BlockingIOError:  # so slow that its events would be stale: it asks again when it connects
                 self._lose()
+            except OSError:
+                pass  # it is gone; what it said before is still to be read, and then its end
             else:
                 return
         if isinstance(event, Ended):

@@ -12,7 +12,8 @@ from sms.esme.verbs import AccountVerbs
 from telephony.kernel.clock import to_iso
 from telephony.kernel.errors import NotFound
 from telephony.kernel.http.route import Auth, Reply, Request, Route
-from telephony.kernel.ids import ResourceId, from_text
+from telephony.kernel.ids import ResourceId
+from telephony.resources.known import known_resource
 
 COLLECTION: Final = "/admin/resources/{resource}/smppAccounts"
 ITEM: Final = COLLECTION + "/{systemId}"
@@ -54,10 +55,7 @@ def routes(verbs: AccountVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
     """Return the administration's operations on accounts; `knows` tells which resources exist."""
 
     def owner(request: Request[Any]) -> ResourceId:
-        identifier = from_text(request.path["resource"])
-        if identifier is None or not knows(ResourceId(identifier)):
-            raise NotFound("There is no such resource.", target="resource")
-        return ResourceId(identifier)
+        return known_resource(request.path["resource"], knows)
 
     async def add(request: Request[NewAccount]) -> Reply:
         body = request.body

@@ -11,6 +11,7 @@ from sms.smpp.pdu import DataSm, ReplaceSm, SubmitSm, Tlvs, tlv
 from sms.smpp.times import parse_time
 from sms.text import BARE, Alphabet, Concat, Envelope, decode, sar, udh
 from sms.timing import MAX_AHEAD
+from sms.ways import NoRoute
 from telephony.kernel.clock import SECOND
 from telephony.kernel.e164 import parse_e164
 from telephony.kernel.errors import (
@@ -148,6 +149,8 @@ def status_of(error: TandemError) -> int:
     if isinstance(error, LimitForbids):
         known = error.limit in _OF_RECIPIENTS
         return CommandStatus.ESME_RINVDSTADR if known else CommandStatus.ESME_RSUBMITFAIL
+    if isinstance(error, NoRoute):
+        return CommandStatus.ESME_RINVDSTADR
     if isinstance(error, Unavailable) or not isinstance(error, InvalidRequest):
         return CommandStatus.ESME_RSYSERR
     return _BY_TARGET.get(error.target or "", CommandStatus.ESME_RSUBMITFAIL)

@@ -11,6 +11,7 @@ from telephony.kernel.errors import InvalidRequest, NotFound
 from telephony.kernel.http.paging import CONTINUATION, continuation, next_link, page_of, position_of
 from telephony.kernel.http.route import PAGING, Auth, Query, Reply, Request, Route
 from telephony.kernel.ids import ResourceId, SubscriptionId, from_text, to_text
+from telephony.resources.known import known_resource
 
 COLLECTION: Final = "/admin/resources/{resource}/subscriptions"
 ITEM: Final = COLLECTION + "/{subscription}"
@@ -245,10 +246,7 @@ class _Handlers:
 
 
 def _resource(request: Request[Any]) -> ResourceId:
-    found = from_text(request.path["resource"])
-    if found is None:
-        raise NotFound("There is no such resource.")
-    return ResourceId(found)
+    return known_resource(request.path["resource"])
 
 
 def _item(request: Request[Any]) -> tuple[ResourceId, SubscriptionId]:

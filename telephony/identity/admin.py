@@ -9,10 +9,11 @@ from telephony.identity.names import raw_id
 from telephony.identity.store import User
 from telephony.identity.verbs import IdentityVerbs
 from telephony.kernel.clock import to_iso
-from telephony.kernel.errors import InvalidRequest, NotFound
+from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.http.paging import CONTINUATION, continuation, next_link, page_of, position_of
 from telephony.kernel.http.route import PAGING, Auth, Query, Reply, Request, Role, Route
 from telephony.kernel.ids import ResourceId, from_text, to_text
+from telephony.resources.known import known_resource
 
 USERS: Final = "/admin/resources/{resource}/users"
 KEYS: Final = "/admin/resources/{resource}/tokenKeys"
@@ -67,10 +68,7 @@ def routes(verbs: IdentityVerbs, knows: Callable[[ResourceId], bool]) -> list[Ro
     """Return the administration's operations; `knows` tells which resources exist."""
 
     def owner(request: Request[Any]) -> ResourceId:
-        identifier = from_text(request.path["resource"])
-        if identifier is None or not knows(ResourceId(identifier)):
-            raise NotFound("There is no such resource.", target="resource")
-        return ResourceId(identifier)
+        return known_resource(request.path["resource"], knows)
 
     async def list_users(request: Request[None]) -> Reply:
         resource, size = owner(request), page_of(request.query).size

@@ -19,7 +19,7 @@ from telephony.kernel.http.paging import (
     position_of,
 )
 from telephony.kernel.http.route import PAGING, Auth, Query, Reply, Request, Route
-from telephony.kernel.ids import ResourceId, from_text, to_text
+from telephony.kernel.ids import ResourceId, to_text
 from telephony.kernel.store import Store
 from telephony.numbers.csv_supply import CsvSupply
 from telephony.numbers.directory import NumberDirectory
@@ -36,6 +36,7 @@ from telephony.numbers.wire import (
     cost_of,
 )
 from telephony.resources.audit_shown import HIDDEN
+from telephony.resources.known import known_resource
 
 COLLECTION: Final = "/admin/numbers"
 ITEM: Final = COLLECTION + "/{number}"
@@ -167,13 +168,11 @@ class _Inventory:
         return Reply(204)
 
     async def assign(self, request: Request[AssignNumber]) -> Reply:
-        number, identifier = request.path["number"], from_text(request.body.resource)
-        if identifier is None or not self._knows(ResourceId(identifier)):
-            raise NotFound("There is no such resource.", target="resource")
+        number, resource = request.path["number"], known_resource(request.body.resource, self._knows)
         stock = await self._store.read(FindStock(number))
         if stock is None:
             raise NotFound("The inventory does not have this number.", target="number")
-        owned = OwnedNumber(ResourceId(identifier), E164(number), stock.lot.carrier)
+        owned = OwnedNumber(resource, E164(number), stock.lot.carrier)
         await self._store.write(AcquireNumber(owned, self._now()))
         self._directory.forget(number)
         return await self.get(Request(request.resource, None, request.path))

@@ -11,6 +11,7 @@ from telephony.kernel.ids import ResourceId, from_text, to_text
 from telephony.resources.access_key import Slot
 from telephony.resources.authority import MAX_LENGTH
 from telephony.resources.directory import Resource
+from telephony.resources.known import known_resource
 from telephony.resources.service import ResourceVerbs
 from telephony.resources.verbs import MAX_AUTHORITIES, MAX_NAME, AdminKeyView
 
@@ -304,10 +305,7 @@ class _Keys:
 
 
 def _resource(request: Request[Any]) -> ResourceId:
-    found = from_text(request.path["resource"])
-    if found is None:
-        raise NotFound("There is no such resource.", target="resource")
-    return ResourceId(found)
+    return known_resource(request.path["resource"])
 
 
 def _summary(one: Resource) -> ResourceSummary:

@@ -6,10 +6,11 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from telephony.kernel.e164 import parse_e164
-from telephony.kernel.errors import InvalidRequest, NotFound
+from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.http.route import Auth, Reply, Request, Role, Route
-from telephony.kernel.ids import ResourceId, from_text
+from telephony.kernel.ids import ResourceId
 from telephony.resources.audit_shown import SHORTENED
+from telephony.resources.known import known_resource
 from telephony.resources.privacy import PrivacyVerbs
 
 PATH: Final = "/admin/resources/{resource}/privacy:delete"
@@ -39,15 +40,13 @@ def routes(verbs: PrivacyVerbs, knows: Callable[[ResourceId], bool]) -> list[Rou
     """Return the operation; `knows` tells which resources exist."""
 
     async def erase(request: Request[ErasePerson]) -> Reply:
-        resource = from_text(request.path["resource"])
-        if resource is None or not knows(ResourceId(resource)):
-            raise NotFound("There is no such resource.", target="resource")
+        resource = known_resource(request.path["resource"], knows)
         number = parse_e164(request.body.phone_number)
         if number is None:
             raise InvalidRequest(
                 "phoneNumber: It must be a number in E.164: +14255550123.", target="phoneNumber"
             )
-        report = await verbs.erase(ResourceId(resource), number)
+        report = await verbs.erase(resource, number)
         return Reply(200, EraseReport(dict(report.erased), dict(report.kept), tuple(report.named)))
 
     return [

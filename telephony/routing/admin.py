@@ -7,10 +7,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from telephony.kernel.clock import to_iso
-from telephony.kernel.errors import InvalidRequest, NotFound
+from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.http.route import Auth, Query, Reply, Request, Role, Route
-from telephony.kernel.ids import ResourceId, from_text
+from telephony.kernel.ids import ResourceId
 from telephony.resources.audit_shown import HIDDEN
+from telephony.resources.known import known_resource
 from telephony.routing.directory import OPERATOR
 from telephony.routing.explain import Asked, Explain, Explanation
 from telephony.routing.overlaps import Oddity
@@ -80,7 +81,7 @@ def routes(verbs: RouteVerbs, explain: Explain, knows: Callable[[ResourceId], bo
     async def explained(request: Request[Asked]) -> Reply:
         body = request.body
         if body.resource is not None:
-            _known(body.resource, knows)
+            known_resource(body.resource, knows)
         return Reply(200, await explain(body))
 
     return [
@@ -200,11 +201,4 @@ def _asked_version(request: Request[None]) -> int | None:
 
 
 def _owner(request: Request[Any], knows: Callable[[ResourceId], bool]) -> ResourceId:
-    return _known(request.path["resource"], knows)
-
-
-def _known(text: str, knows: Callable[[ResourceId], bool]) -> ResourceId:
-    identifier = from_text(text)
-    if identifier is None or not knows(ResourceId(identifier)):
-        raise NotFound("There is no such resource.", target="resource")
-    return ResourceId(identifier)
+    return known_resource(request.path["resource"], knows)

@@ -49,7 +49,8 @@ def examined(
         if route.target not in carriers and route.target != BY_NUMBER:
             known = ", ".join(sorted(carriers)) or "none"
             raise InvalidRequest(
-                f"routes[{place}].target: There is no carrier {route.target!r}; there are {known}, and {BY_NUMBER}.",
+                f"routes[{place}].target: There is no carrier {route.target!r}; "
+                f"there are {known}, and {BY_NUMBER}.",
                 target=f"routes[{place}].target",
             )
     compiled = compile_set(rules, carriers, kinds)

@@ -59,7 +59,7 @@ Micros = Annotated[int, Meta(ge=0, le=MAX_COST)]
 """10⁻⁶ units of a currency."""
 
 BY_NUMBER: Final = "@number"
-"""The target of a route that goes to the carrier which the sender's number belongs to; no carrier is called so."""
+"""The target of a route to the carrier which the sender's number belongs to; no carrier is called so."""
 
 Party = Annotated[str, Meta(min_length=1, max_length=32)]
 """The beginning of a number, with its plus; or a whole name or short code."""

@@ -8,8 +8,9 @@ from msgspec import Struct
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import NotFound
 from telephony.kernel.http.route import JSON, MERGE_PATCH, Auth, Query, Reply, Request, Role, Route
-from telephony.kernel.ids import ResourceId, from_text
+from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
+from telephony.resources.known import known_resource
 from telephony.usage.amounts import amount_of
 from telephony.usage.book import Book
 from telephony.usage.counters import CALLS, MESSAGES, SPENT, day_of, used
@@ -182,13 +183,13 @@ class _Handlers:
         self._limits, self._store, self._clock = limits, store, clock
 
     async def show(self, request: Request[None]) -> Reply:
-        return Reply(200, self._limits.show(resource_of(request.path["resource"])))
+        return Reply(200, self._limits.show(known_resource(request.path["resource"])))
 
     async def change(self, request: Request[LimitsPatch]) -> Reply:
-        return Reply(200, await self._limits.change(resource_of(request.path["resource"]), request.body))
+        return Reply(200, await self._limits.change(known_resource(request.path["resource"]), request.body))
 
     async def today(self, request: Request[None]) -> Reply:
-        return Reply(200, await self._limits.today(resource_of(request.path["resource"])))
+        return Reply(200, await self._limits.today(known_resource(request.path["resource"])))
 
     async def usage(self, request: Request[None]) -> Reply:
         _, lines = await self._report(request)
@@ -208,18 +209,10 @@ class _Handlers:
             since,
             until,
             by,
-            None if not resource else resource_of(resource),
+            None if not resource else known_resource(resource),
             asked.get("carrier") or None,
         )
         return by, await self._store.read(job)
-
-
-def resource_of(text: str) -> ResourceId:
-    """Return a resource's id. Raises NotFound for what is none."""
-    found = from_text(text)
-    if found is None:
-        raise NotFound("There is no such resource.", target="resource")
-    return ResourceId(found)
 
 
 def _line(line: Line) -> UsageLine:

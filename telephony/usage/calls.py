@@ -2,8 +2,8 @@
 
 Each increment is paid for before it begins: a call is answered only when its first is in the budget, and is
 ended when its next is not. So a budget is overshot by nothing that was known, and by at most one increment a
-running call when an end comes late (R29). The functions run inside the caller's transaction, in jobs that name
-`counters.lock_of` the resource among their locks.
+running call when an end comes late (R29). The functions run inside the caller's transaction, in jobs
+that name `counters.lock_of` the resource among their locks.
 """
 
 from sqlalchemy import Connection

@@ -8,8 +8,9 @@ import structlog
 
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import InvalidRequest, NotFound
-from telephony.kernel.ids import ResourceId, from_text, to_text
+from telephony.kernel.ids import ResourceId, to_text
 from telephony.kernel.store import Store
+from telephony.resources.known import known_resource
 from telephony.usage.book import Book
 from telephony.usage.csv_rates import Rejected, read_rates, write_rates
 from telephony.usage.rating import Kind, Rate
@@ -138,10 +139,8 @@ class SheetVerbs:
         elif resource == EVERYBODY:
             job = UseSheet(SELL, EVERYBODY, sheet)
         else:
-            found = from_text(resource or "")
-            if found is None or not self._knows(ResourceId(found)):
-                raise NotFound("There is no such resource.", target="resource")
-            limits = self._book.ceilings(ResourceId(found))
+            found = known_resource(resource or "", self._knows)
+            limits = self._book.ceilings(found)
 
             def fits(currency: str) -> None:
                 if limits.daily_budget is not None and currency != limits.currency:

@@ -60,8 +60,9 @@ def naive(rules: RouteSet, carriers: Mapping[str, Any], question: Question) -> l
         for rank in ranks:
             equals = [each for each in here if _rank(rules, each) == rank]
             for each in drawn(cast("Sequence[Candidate]", equals), question.seed):
-                if each.target not in [target for target, _, _ in found]:
-                    found.append((each.target, each.id, f"+{digits[:length]}"))
+                target = question.own if each.target == BY_NUMBER else each.target
+                if target in carriers and target not in [*question.without, *(one[0] for one in found)]:
+                    found.append((target, each.id, f"+{digits[:length]}"))
         if any(each.stop for each in here):
             break
     return found
@@ -81,7 +82,7 @@ def _fits(rules: RouteSet, carriers: Mapping[str, Any], one: Route, question: Qu
     sender = question.sender
     return (
         one.enabled
-        and one.target in carriers
+        and (one.target in carriers or one.target == BY_NUMBER)
         and one.kind == question.kind
         and (one.pattern is None or re.search(one.pattern, question.number) is not None)
         and (not one.windows or any(is_open(each, rules, question.at) for each in one.windows))
@@ -154,7 +155,7 @@ _routes = st.builds(
     Route,
     id=st.just("later"),
     kind=st.sampled_from(Kind),
-    target=st.sampled_from(("alpha", "beta", "gamma", "nobody")),
+    target=st.sampled_from(("alpha", "beta", "gamma", "nobody", BY_NUMBER)),
     prefixes=st.lists(_prefixes, max_size=3).map(tuple),
     pattern=st.none() | st.sampled_from((r"^\+49", r"30", r"\d{5}6$", r"^\+1(425|416)", r"7.*7")),
     priority=st.integers(0, 1),
@@ -204,4 +205,6 @@ questions = st.builds(
     sender=st.sampled_from(("+14255550100", "+4930999999", "ACME", "12345", "+14165550100")),
     at=moments,
     seed=st.binary(max_size=16),
+    own=st.sampled_from(("", "alpha", "gamma", "gone")),
+    without=st.sampled_from(((), ("alpha",), ("beta", "gamma"))),
 )

@@ -160,12 +160,9 @@ class Gateway:
         self.port = 0
         path = socket_path(settings.folder, worker)
         while True:
-            wait_for(path)
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self._socket.settimeout(SECONDS)
+            self._socket = connected(path)
+            self._poke(settings.first_port + worker)
             try:
-                self._socket.connect(str(path))
-                self._poke(settings.first_port + worker)
                 self.ready = self.expect(Ready)
             except ConnectionError:
                 self._socket.close()
@@ -240,20 +237,20 @@ def workers(settings: WorkerSettings, secret: str = "") -> Iterator[subprocess.P
     try:
         with os.fdopen(reading, "rb") as ready:
             assert ready.readline() == b"ready\n"
-        for number in range(settings.workers):
-            wait_for(socket_path(settings.folder, number))
         yield process
     finally:
         process.terminate()
         process.wait(SECONDS)
 
 
-def wait_for(path: Path) -> None:
-    """Wait until somebody listens at a path."""
+def connected(path: Path) -> socket.socket:
+    """Return a connection to whoever listens at a path, or soon will."""
     poller = select.poll()
     for _ in range(int(SECONDS * 100)):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
-            if probe.connect_ex(str(path)) == 0:
-                return
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if connection.connect_ex(str(path)) == 0:
+            connection.settimeout(SECONDS)
+            return connection
+        connection.close()
         poller.poll(10)
     raise AssertionError(f"nobody listens at {path}")

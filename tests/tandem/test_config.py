@@ -244,6 +244,21 @@ def test_with_carriers_of_one_s_own_the_simulated_one_stays_away_unless_asked_fo
     assert sorted(configuration.carriers) == ["acme", "simulated"]
 
 
+def test_a_second_account_of_the_simulated_carrier_is_a_second_carrier() -> None:
+    accounts = (
+        'simulated.accounts.one.password = "one"\nsimulated.accounts.guest.password = "guest"\n'
+        'simulated.accounts.two.password = "two"\nsimulated.accounts.two.carrier = "backup"\n'
+    )
+    carriers = loaded(accounts).configuration.carriers
+    assert sorted(carriers) == ["backup", "simulated"]
+    link = carriers["backup"].smpp["backup-1"]
+    assert (link.system_id, link.password.reveal(), carriers["backup"].simulated) == ("two", "two", True)
+    (complaint,) = complaints(accounts + 'simulated.accounts.guest.carrier = "backup"\n')
+    assert "backup is another account's" in complaint
+    (complaint,) = complaints("simulated.enabled = true\n" + accounts.replace("backup", "acme") + ACME)
+    assert "carriers.acme: the name of an account's carrier" in complaint
+
+
 def test_a_simulated_carrier_that_others_reach_needs_accounts() -> None:
     (complaint,) = complaints('simulated.host = "0.0.0.0"\n')
     assert complaint.startswith("simulated.accounts: needed")

@@ -170,5 +170,3 @@ class Ears:
         if concealer is None:
             concealer = self._concealers[rate] = Concealer(self._legs.capacity, rate)
         return concealer
-
-

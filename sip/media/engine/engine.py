@@ -61,7 +61,7 @@ class Engine:
         self.relay = Relay(self.legs, self.sender, self.transcoder)
         self.intake = Intake(self.legs, self._latched, self.encryption.decrypt)
         self.shared = SharedPort(self.legs)
-        self.playout = Playout(self.legs, self.sender, self.transcoder, tell, self.touched)
+        self.playout = Playout(self.legs, self.sender, tell, self.touched)
         self.reports = Reports(self.legs, io, tell)
         self.meter = Meter()
         self.draining = False
@@ -97,6 +97,11 @@ class Engine:
         elif isinstance(leg_or_bridge, Leg):
             self.legs.way[leg_or_bridge.slot] = Way.PLAYOUT
         self.playout.changed()
+
+    def relay_forget(self, slot: int) -> None:
+        """Drop what relaying keeps of a leg."""
+        self.transcoder.forget(slot)
+        self.legs.anchored[slot] = False
 
     def local(self, leg: Leg) -> Address | None:
         """Return where a leg takes RTP."""

@@ -38,7 +38,9 @@ class Meter:
         self.busy = min(1.0, self._worked / seconds) if seconds > 0 else 0.0
         self.worst_tick_ms = self._worst
         self.received_rate, self.sent_rate = self.received, self.sent
-        self._cautious = 5 if self._worst > CAUTION_MS and self.busy > BUSY / 2 else max(0, self._cautious - 1)
+        self._cautious = (
+            5 if self._worst > CAUTION_MS and self.busy > BUSY / 2 else max(0, self._cautious - 1)
+        )
         self._worked = self._worst = 0.0
         self.received = self.sent = 0
 

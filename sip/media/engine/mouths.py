@@ -108,9 +108,7 @@ class Mouths:
             stamp += size * coding.ticks // coding.octets
         self._rest[slot] = codec, rest
 
-    def _quieten(
-        self, slots: Rows, frames: Pcm, open_: NDArray[np.bool_], now_us: int
-    ) -> NDArray[np.bool_]:
+    def _quieten(self, slots: Rows, frames: Pcm, open_: NDArray[np.bool_], now_us: int) -> NDArray[np.bool_]:
         """Send comfort noise to those who take it and hear nothing else; tell who they are."""
         legs = self._legs
         takes = (legs.noise_type[slots] != NO_PAYLOAD_TYPE) & open_

@@ -68,6 +68,9 @@ class Io(Protocol):
     """How packets are read and sent."""
 
     name: str
+    shared_port: int
+    shared_socket: int
+    """Its descriptor."""
 
     def open(self, slot: int, host: str, port: int) -> int:
         """Bind the pair of a leg; return the descriptor of its RTP socket. Raises OSError."""

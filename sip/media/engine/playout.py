@@ -54,7 +54,9 @@ class Group:
         legs, extra = self.legs, len(self.bridges)
         self.slots = np.array([leg.slot for leg in legs], np.intp)
         self.rtp = np.array([place for place, leg in enumerate(legs) if leg.media is not None], np.intp)
-        self.conferences = Conferences(np.array(self.numbers + [one.number for one in self.bridges], np.int64))
+        self.conferences = Conferences(
+            np.array(self.numbers + [one.number for one in self.bridges], np.int64)
+        )
         self.talks = np.array([leg.talks for leg in legs] + [True] * extra, np.bool_)
         self.deaf = np.array([place for place, leg in enumerate(legs) if not leg.listens], np.intp)
         gains = np.array([leg.gain for leg in legs] + [0.0] * extra, np.float32)

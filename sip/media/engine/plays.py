@@ -18,6 +18,8 @@ FULL_SINE_DBM0: Final = 3.14
 """Level of the loudest sine that A-law can say (ITU-T G.711)."""
 STREAM_FRAMES: Final = 500
 """Frames that wait of a stream, ten seconds: a bot sends faster than it is heard. More is dropped."""
+PRIMED: Final = 2
+"""Frames that wait before a stream is heard, at first and after a break: its sender's clock is not ours."""
 STARVED_FRAMES: Final = 1500
 """30 seconds without a frame: whoever sent the stream is gone."""
 
@@ -76,7 +78,9 @@ class ClipSound:
             return piece
         if self._resampler is None or self._target != rate:
             self._resampler, self._target = Resampler(1, self._rate, rate), rate
-        return self._resampler.process(np.zeros(1, np.intp), piece[None, :], np.empty((1, rate // 50), np.int16))[0]
+        return self._resampler.process(
+            np.zeros(1, np.intp), piece[None, :], np.empty((1, rate // 50), np.int16)
+        )[0]
 
     @property
     def length_ms(self) -> int:
@@ -95,11 +99,13 @@ class StreamSound:
         self._resampler: Resampler | None = None
         self._target = 0
         self._starved = 0
+        self._primed = False
         self.ended = False
         self.dropped = 0
 
     def put(self, samples: Pcm, *, last: bool, flush: bool) -> None:
         """Take samples at the stream's rate."""
+        self.ended = False
         if flush:
             self._waiting.clear()
             self._rest = np.zeros(0, np.int16)
@@ -131,8 +137,12 @@ class StreamSound:
         """Whether nothing waits."""
         return not self._waiting
 
-    def frame(self, rate: int, at_ms: int) -> Pcm | None:  # noqa: ARG002 - as the others
+    def frame(self, rate: int, at_ms: int) -> Pcm | None:
         """Return the next frame; silence while none waits; None at the end."""
+        if len(self._waiting) < PRIMED and not (self._primed or self.ended):
+            self._starved += 1
+            return np.zeros(rate // 50, np.int16)
+        self._primed = bool(self._waiting)
         if self._waiting:
             self._starved = 0
             piece = self._waiting.popleft()

@@ -79,9 +79,7 @@ class Relay:
             found += self._transcoded(key, every[keys == key], taken, inbox)
         return found
 
-    def _transcoded(
-        self, key: int, places: Rows, taken: Taken, inbox: Inbox
-    ) -> list[tuple[Rows, Octets]]:
+    def _transcoded(self, key: int, places: Rows, taken: Taken, inbox: Inbox) -> list[tuple[Rows, Octets]]:
         """Return the payloads of packets of one pair of codecs and one length."""
         codec, to, length = key >> 20, key >> 16 & 15, key & 0xFFFF
         rows, slots = taken.rows[places], taken.slots[places]

@@ -45,6 +45,8 @@ class SocketIo:
         self._roles: dict[int, int] = {}
         """By descriptor: twice the slot, plus one for RTCP."""
         self.shared, self.shared_rtcp = bind_shared(host, shared_port)
+        self.shared_port: int = self.shared.getsockname()[1]
+        self.shared_socket = self.shared.fileno()
         self._pairs[SHARED] = self.shared, self.shared_rtcp
         self._watch(SHARED)
 

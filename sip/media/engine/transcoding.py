@@ -17,7 +17,7 @@ class Wideband:
     """G.722 coders, one a slot and way, made when they are first needed: the library's is per stream."""
 
     def __init__(self) -> None:
-        self._coders: "dict[int, G722Codec]" = {}
+        self._coders: dict[int, G722Codec] = {}
 
     def decode(self, slots: Rows, octets: Octets, out: Pcm) -> None:
         """Decode rows; [n, 160] to [n, 320]."""
@@ -114,5 +114,3 @@ class Transcoder:
         self._decoders.forget(slot)
         self._encoders.forget(slot)
         self.rates.forget(slot)
-
-

@@ -40,6 +40,11 @@ MAX_PREPARING: Final = 200
 WRITERS: Final = 4
 """Threads that write: a disk that is stuck holds them all, however many."""
 
+FLUSH_SECONDS: Final = 0.04
+FLUSH_MORE: Final = 0.001
+"""Seconds of sound a write, and more for each recording that runs: a crash costs little while there are few,
+and the writers have a thousand a second to do at most."""
+
 MP3_CHANNELS: Final = 2
 """Channels of an MP3 (ISO/IEC 11172-3)."""
 
@@ -146,6 +151,7 @@ class Desk:
             writers=self._writers,
             tell=tell,
             ended=lambda: self._ended(key),
+            flush=self._flush,
             finish=self._as_mp3 if order.kind is Kind.MP3 else None,
         )
         self._recordings[key] = recorder
@@ -164,6 +170,9 @@ class Desk:
     def running(self, owner: Owner, name: str) -> Recorder | None:
         """Return an owner's recording."""
         return self._recordings.get((owner.name, name))
+
+    def _flush(self) -> float:
+        return FLUSH_SECONDS + FLUSH_MORE * len(self._recordings)
 
     def _ended(self, key: tuple[str, str]) -> None:
         self._dropped += self._recordings.pop(key).dropped

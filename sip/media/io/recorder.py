@@ -68,11 +68,13 @@ class Recorder:
         writers: Executor,
         tell: Callable[[Event], None],
         ended: Callable[[], None],
+        flush: Callable[[], float],
         finish: Finish | None = None,
     ) -> None:
+        """`flush` tells how many seconds of sound make a write."""
         self.order = order
         self._place, self._writers, self._finish = place, writers, finish
-        self._tell, self._ended = tell, ended
+        self._tell, self._ended, self._flush = tell, ended, flush
         mixed = order.layout is Layout.MIXED
         self._channels = 1 if mixed else len(order.tracks)
         frame = wav.WIDTH * self._channels
@@ -149,7 +151,7 @@ class Recorder:
         if not self._heard:
             self._heard = True
             self._tell(RecordingProgress(self.order.recording, 0.0, wav.HEADER_OCTETS))
-        self._blocks += self._timeline.take()
+        self._blocks += self._timeline.take(self._flush())
         if self._closing is not None:
             return
         if self._blocks and self._writing is None:

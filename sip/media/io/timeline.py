@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.int16]
 
-HOLD: Final = 0.25
-"""Seconds that are waited for late frames: more than a Unix datagram socket's queue holds (11 frames)."""
+START: Final = 0.25
+"""Seconds in which the earliest frame is looked for: more than a Unix datagram socket's queue (11 frames)."""
 
-FLUSH: Final = 0.5
-"""Seconds that are gathered before they are given out: a write a track every 20 ms would be many."""
+HOLD: Final = 0.05
+"""Seconds that are waited for late frames: those that are later cost a patch, and a crash costs these."""
+
+FLUSH: Final = 0.05
+"""Seconds that are gathered at least before they are given out."""
 
 SPAN: Final = 2.0
 """Seconds that are held at most."""
@@ -56,7 +59,7 @@ class Timeline:
     def __init__(self, tracks: int, rate: int, *, mixed: bool, limit: int) -> None:
         """`limit` is how many frames the file may have."""
         self._mixed, self._limit = mixed, limit
-        self._hold, self._flush = int(HOLD * rate), int(FLUSH * rate)
+        self._rate, self._hold = rate, int(HOLD * rate)
         self._sequences: list[int | None] = [None] * tracks
         self._lost = [0] * tracks
         self._over = [False] * tracks
@@ -106,7 +109,7 @@ class Timeline:
             # The tracks' first frames come in any order: nothing is placed until the earliest is known.
             self._pending.append((track, time, samples.copy()))
             times = [each for _, each, _ in self._pending]
-            if max(times) - min(times) >= self._hold or len(times) >= MAX_PENDING:
+            if max(times) - min(times) >= START * self._rate or len(times) >= MAX_PENDING:
                 self._begin()
 
     def pause(self) -> None:
@@ -125,9 +128,9 @@ class Timeline:
             del self._segments[:-MAX_SEGMENTS]
         self._paused = False
 
-    def take(self) -> list[Block]:
-        """Return what is ready to be written, in order."""
-        if self._end - self._base >= self._hold + self._flush:
+    def take(self, flush: float = FLUSH) -> list[Block]:
+        """Return what is ready to be written, in order; nothing while that is less than `flush` seconds."""
+        if self._end - self._base >= self._hold + flush * self._rate:
             self._give(self._end - self._hold)
         return self._given()
 
@@ -195,7 +198,7 @@ class Timeline:
         if end - self._base > len(self._held):
             self._give(self._end)
             # What a long gap leaves out is never written: a file's hole is silence.
-            self._base = max(self._base, end - self._hold)
+            self._base = max(self._base, end - max(self._hold, len(samples)))
             if position < self._base:  # longer than what is held: cannot be, but must not write elsewhere
                 self._store(position, track, samples)
                 return

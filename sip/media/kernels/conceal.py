@@ -29,6 +29,8 @@ SILENT_FROM_MS: Final = 60
 LONGEST_RETURN_MS: Final = 10
 """Of the overlap with what comes again: a quarter period, and 4 ms for each 10 ms lost."""
 
+_GROUP: Final = 32
+"""Streams at a time: what is worked on stays in the second cache."""
 _COARSE: Final = 4_000
 """Samples a second in which the pitch is looked for first."""
 
@@ -74,6 +76,11 @@ class Concealer:
 
     def lost(self, rows: Rows, out: Pcm) -> Pcm:
         """Make up the next frame of each slot, int16 [streams, a frame], into `out`; return it."""
+        for begin in range(0, len(rows), _GROUP):
+            self._make(rows[begin : begin + _GROUP], out[begin : begin + _GROUP])
+        return out
+
+    def _make(self, rows: Rows, out: Pcm) -> None:
         lost = self._lost[rows]
         begins = rows[lost == 0]
         if len(begins):
@@ -84,14 +91,11 @@ class Concealer:
         out[...] = 0
         audible = np.flatnonzero(lost < SILENT_FROM_MS * self._ms)
         if len(audible):
-            some = rows[audible]
-            made = self._repeat(some, self._frame)
-            frames = np.empty((len(some), self._frame), np.int16)
-            out[audible] = to_int16(made, frames)
+            frames = np.empty((len(audible), self._frame), np.int16)
+            out[audible] = to_int16(self._repeat(rows[audible], self._frame), frames)
         self._keep(rows, out)
         # Counted no further than there is something to count: a line may be lost for days.
         self._lost[rows] = np.minimum(lost + self._frame, SILENT_FROM_MS * self._ms)
-        return out
 
     def _keep(self, rows: Rows, frames: Pcm) -> None:
         following = self._next[rows]
@@ -113,23 +117,30 @@ class Concealer:
         """Return what follows what is lost already, faded, float64 [streams, samples]."""
         pitch = self._pitch[slots][:, None]
         quarter = pitch // 4
-        time = self._lost[slots][:, None] + np.arange(samples)
-        stage = np.minimum(time // (10 * self._ms), 2)
         before = self._before[slots]
+        lost = self._lost[slots][:, None]
+        time = lost + np.arange(samples)
+        ten = 10 * self._ms
+        stage = np.minimum(time // ten, 2)
         made = _cycle(before, time, (stage + 1) * pitch, quarter)
-        since = time - stage * (10 * self._ms)
-        weight = (since + 1) / (quarter + 1)
-        joint = (weight < 1) & (stage > 0)
-        if joint.any():
-            former = _cycle(before, time, np.maximum(stage, 1) * pitch, quarter)
-            made = np.where(joint, former + weight * (made - former), made)
-        beginning = (weight < 1) & (stage == 0)
-        if beginning.any():
-            last = before.shape[1] - 1
-            gap = before[:, last:].astype(np.float64) - np.take_along_axis(before, last - pitch, axis=1)
-            made = np.where(beginning, made + (1 - weight) * gap, made)
+        longest = LONGEST_MS * self._ms // 4
+        for offset in range(0, samples, ten):
+            # Another number of periods begins here, or the loss itself: the first quarter period is a joint.
+            joint = made[:, offset : offset + longest]
+            since = time[:, offset : offset + longest]
+            weight = np.maximum(1 - (since - since[:, :1] + 1) / (quarter + 1), 0.0)
+            begins, first = since[:, 0] == 0, since[:, 0] <= 2 * ten
+            if begins.any():
+                last = before[begins, -1:].astype(np.float64)
+                gap = last - _gather(before[begins], before.shape[1] - 1 - pitch[begins])
+                joint[begins] += weight[begins] * gap
+            changes = first & ~begins
+            if changes.any():
+                periods = since[changes, :1] // ten * pitch[changes]
+                former = _cycle(before[changes], since[changes], periods, quarter[changes])
+                joint[changes] += weight[changes] * (former - joint[changes])
         fade = 1 - (time / self._ms - FADE_FROM_MS) / (SILENT_FROM_MS - FADE_FROM_MS)
-        made *= np.clip(fade, 0.0, 1.0)
+        made *= np.clip(fade, 0.0, 1.0, out=fade)
         return made
 
     def _find_pitch(self, before: Pcm) -> Counts:
@@ -139,18 +150,20 @@ class Concealer:
         cross-correlation), looked for at 4 kHz first and then around the best.
         """
         streams, coarse = len(before), self._coarse
-        slow = before.reshape(streams, -1, coarse).sum(axis=2, dtype=np.int64).astype(np.float64)
+        slow = before[:, ::coarse].astype(np.float64)
+        for offset in range(1, coarse):
+            slow += before[:, offset::coarse]
         length = slow.shape[1]
         width = length // FRAMES_KEPT
         longest, shortest = LONGEST_MS * self._ms // coarse, SHORTEST_MS * self._ms // coarse
         row, step = slow.strides
         first = length - width - longest
         windows = as_strided(slow[:, first:], (streams, longest - shortest + 1, width), (row, step, step))
-        alike = np.matmul(windows, slow[:, length - width :, None])[:, :, 0]
+        alike = np.vecdot(windows, slow[:, None, length - width :])
         sums = np.zeros((streams, length + 1))
         np.cumsum(slow * slow, axis=1, out=sums[:, 1:])
-        begins = first + np.arange(longest - shortest + 1)
-        power = sums[:, begins + width] - sums[:, begins]
+        after = first + longest - shortest + 1
+        power = sums[:, first + width : after + width] - sums[:, first:after]
         best = longest - np.argmax(alike / np.sqrt(power + 1), axis=1)
         around = best[:, None] * coarse + np.arange(1 - coarse, coarse)
         np.clip(around, SHORTEST_MS * self._ms, LONGEST_MS * self._ms, out=around)
@@ -161,18 +174,24 @@ class Concealer:
         begin = total - self._frame
         wanted = before[:, None, begin:].astype(np.float64)
         index = begin - around[:, :, None] + np.arange(self._frame)
-        earlier = before[np.arange(streams)[:, None, None], index].astype(np.float64)
+        earlier = _gather(before, index.reshape(streams, -1)).reshape(index.shape).astype(np.float64)
         alike = np.vecdot(earlier, wanted) / np.sqrt(np.vecdot(earlier, earlier) + 1)
         best: Counts = np.take_along_axis(around, np.argmax(alike, axis=1)[:, None], axis=1)[:, 0]
         return best
+
+
+def _gather(samples: Pcm, index: Counts) -> Pcm:
+    """Return of each row the samples at its own places, [streams, places]."""
+    flat = index + np.arange(0, samples.size, samples.shape[1])[:, None]
+    return np.take(samples.reshape(-1), flat, mode="clip")
 
 
 def _cycle(before: Pcm, time: Counts, period: Counts, quarter: Counts) -> Doubles:
     """Return the last `period` samples repeated, at `time` since their end; seams overlap by `quarter`."""
     total = before.shape[1]
     place = time % period
-    made = np.take_along_axis(before, total - period + place, axis=1).astype(np.float64)
+    made = _gather(before, total - period + place).astype(np.float64)
     weight = (place - (period - quarter) + 1) / (quarter + 1)
-    earlier = np.take_along_axis(before, np.maximum(total - 2 * period + place, 0), axis=1)
+    earlier = _gather(before, np.maximum(total - 2 * period + place, 0))
     made += np.maximum(weight, 0.0) * (earlier - made)
     return made

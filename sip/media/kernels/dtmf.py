@@ -33,9 +33,9 @@ OFF: Final = 0.0235
 """Of the frequency. Q.24: 1.5 % must be taken, 3.5 % must not."""
 PURE: Final = 0.73
 """Share of the tones in the power of a window: those that see 70 % of a tone pass, in noise 15 dB below."""
-CLEAR: Final = 0.9
-"""The same share, in the best of a digit's windows: one at least sees nothing but tones. Noise 10 dB below."""
-STEADY_HZ: Final = 12.0
+CLEAR: Final = 0.92
+"""The same share, in the best of a digit's windows: one at least sees nothing but tones, and noise."""
+STEADY_HZ: Final = 7.0
 """What a tone's frequency may move by from a pair of windows to the next. Voices glide."""
 EXTRA_MS: Final = 7
 """A tone is longer than its windows' hops by this."""
@@ -169,7 +169,7 @@ class DtmfDetector:
         known = self._hits[rows] > 1
         self._moved[rows] = off
         weak, strong = level[:, 0], level[:, 1]
-        share: Floats = (weak + strong) / np.maximum(power, np.float32(1e-9))
+        share = ((weak + strong) / np.maximum(power, 1e-9)).astype(np.float32)
         hit = (
             near
             & (steady | ~known)

@@ -85,7 +85,7 @@ class ToneBank:
     def start(self, row: int, programme: tuple[Segment, ...], turns: int = 1) -> None:
         """Play a programme so often, from its beginning; 0: until it is stopped.
 
-        Raises ValueError for one that takes no time, has three frequencies at once or one above half the rate.
+        Raises ValueError for one that takes no time, or has three frequencies or one above half the rate.
         """
         if not programme or not all(segment.ms is None or segment.ms > 0 for segment in programme):
             raise ValueError("a programme takes some time, and each of its segments")

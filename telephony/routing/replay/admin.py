@@ -6,9 +6,10 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct, field
 
 from telephony.kernel.clock import from_iso, to_iso
-from telephony.kernel.errors import InvalidRequest, NotFound
+from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.http.route import Auth, Reply, Request, Role, Route
-from telephony.kernel.ids import ResourceId, from_text, to_text
+from telephony.kernel.ids import ResourceId, to_text
+from telephony.resources.known import known_resource
 from telephony.routing.decide import Tried
 from telephony.routing.overlaps import Oddity
 from telephony.routing.replay.compare import Basis, Effect, Past, Rules, Way, reasons
@@ -135,7 +136,7 @@ def routes(replay: Replay, knows: Callable[[ResourceId], bool]) -> list[Route]:
             body.draft,
             since=_time(body.since, "from"),
             until=_time(body.until, "to"),
-            resource=None if body.resource is None else _known(body.resource, knows),
+            resource=None if body.resource is None else known_resource(body.resource, knows),
             kind=body.kind,
         )
         return Reply(200, _shown(done, body.examples))
@@ -218,10 +219,3 @@ def _time(text: str | None, name: str) -> int | None:
     if at is None:
         raise InvalidRequest(f"{name}: It is no ISO 8601 time with a zone.", target=name)
     return at
-
-
-def _known(text: str, knows: Callable[[ResourceId], bool]) -> ResourceId:
-    found = from_text(text)
-    if found is None or not knows(ResourceId(found)):
-        raise NotFound("There is no such resource.", target="resource")
-    return ResourceId(found)

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct
 
 from telephony.kernel.clock import to_iso
-from telephony.kernel.errors import NotFound
 from telephony.kernel.http.route import Auth, Reply, Request, Route
-from telephony.kernel.ids import ResourceId, from_text
+from telephony.kernel.ids import ResourceId
+from telephony.resources.known import known_resource
 from telephony.routing.sip_configuration.choice import Use
 from telephony.routing.sip_configuration.entrance import MAX_ADDRESSES
 from telephony.routing.sip_configuration.ports import Overall
@@ -72,10 +72,7 @@ class _Trunks:
         return Reply(204)
 
     def _resource(self, request: Request[Any]) -> ResourceId:
-        found = from_text(request.path["resource"])
-        if found is None or not self._knows(ResourceId(found)):
-            raise NotFound("There is no such resource.", target="resource")
-        return ResourceId(found)
+        return known_resource(request.path["resource"], self._knows)
 
 
 def routes(sip: SipRouting, knows: Callable[[ResourceId], bool]) -> list[Route]:

@@ -170,7 +170,10 @@ async def house(profile: str, *, bound: bool = True, **changes: Any) -> AsyncIte
         await smsc.stop()
 
 
-@pytest.mark.parametrize("name", [name for name in PROFILES if name != "mute"])
+DELIVERS_NOTHING = {"mute", "closed", "out-of-service", "never-answers"}
+
+
+@pytest.mark.parametrize("name", [name for name in PROFILES if name not in DELIVERS_NOTHING])
 async def test_every_message_is_taken_and_every_receipt_comes(name: str) -> None:
     profile = PROFILES[name]
     times = profile.receipts + profile.receipt_intermediate
@@ -222,6 +225,25 @@ async def test_refused_binds_are_tried_again_and_told() -> None:
     async with house("binds-refused") as place:
         assert place.link.totals.reconnects == 2
         assert place.link.status().last_error == "bind refused: ESME_RBINDFAIL (bind failed)"
+
+
+async def test_a_closed_smsc_lets_nobody_bind() -> None:
+    async with house("closed", bound=False) as place:
+        async with asyncio.timeout(5):
+            while not place.link.status().last_error.startswith("bind refused"):
+                await asyncio.sleep(0)
+        assert (place.link.bound, place.smsc.stats().total.binds) == (False, 0)
+
+
+async def test_one_that_is_out_of_service_refuses_and_one_that_never_answers_takes_all() -> None:
+    async with house("out-of-service") as place:
+        place.sender.send(5)
+        await place.sender.until(lambda: place.sender.statuses.count(0x08) == 5)
+        assert place.smsc.stats().total.submitted == 0
+    async with house("never-answers", response_seconds=0.1) as place:
+        place.sender.send(1)
+        await place.sender.until(lambda: place.sender.lost != [])
+        assert not place.sender.taken
 
 
 async def test_what_is_delivered_before_the_bind_response_is_taken_once() -> None:

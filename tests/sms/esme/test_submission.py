@@ -13,6 +13,7 @@ from sms.outgoing import Outgoing, submit_sm
 from sms.smpp.constants import CommandStatus, EsmClass, Tag
 from sms.smpp.pdu import SubmitSm
 from sms.text import Concat, decode
+from sms.ways import NoRoute
 from telephony.kernel.clock import HOUR
 from telephony.kernel.errors import (
     InvalidRequest,
@@ -158,6 +159,7 @@ def test_any_submit_sm_is_a_submission_or_refused(pdu: SubmitSm) -> None:
         (LimitForbids("there", limit="countries"), CommandStatus.ESME_RINVDSTADR),
         (LimitForbids("dear", limit="price_per_message"), CommandStatus.ESME_RINVDSTADR),
         (LimitForbids("spent", limit="daily_budget"), CommandStatus.ESME_RSUBMITFAIL),
+        (NoRoute("nowhere"), CommandStatus.ESME_RINVDSTADR),
     ],
 )
 def test_a_limit_has_the_status_that_clients_act_on(error: TandemError, status: int) -> None:

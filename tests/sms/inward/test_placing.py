@@ -89,6 +89,15 @@ async def test_a_rule_may_refuse_with_its_reason(store: Store) -> None:
     assert on.placed == [{"refused": 1}]
 
 
+@pytest.mark.parametrize("peer", [PEER, "00" + PEER[1:], "ACME"])
+async def test_no_spelling_of_a_caller_gets_around_a_rule(store: Store, peer: str) -> None:
+    on = await house(store, rule(BUSY, callers=["+1206", "ACME"]), rule(SUBSCRIBERS))
+    (identifier,) = await recorded(on, sms(on, peer=peer))
+    assert (await story(on, identifier))[0] == "refused"
+    (other,) = await recorded(on, sms(on, peer="+14155550100"))
+    assert (await story(on, other))[0] == "received"
+
+
 async def test_words_of_opting_out_work_whatever_the_rules_say(store: Store) -> None:
     on = await house(store)
     (identifier,) = await recorded(on, sms(on, "STOP"))

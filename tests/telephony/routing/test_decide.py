@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from telephony.kernel.e164 import E164
 from telephony.kernel.errors import InvalidRequest
 from telephony.kernel.money import Money
+from telephony.routing.compiling import check_set
 from telephony.routing.decide import MAX_TRIED, Decision, Question, Witness, decide
 from telephony.routing.formats import DigitRule, NumberFormat, NumberFormats
-from telephony.routing.rules import Kind, Route, RouteSet
+from telephony.routing.rules import BY_NUMBER, Kind, Route, RouteSet
 from telephony.routing.table import compile_table
+from telephony.routing.targets import TargetKinds
 from tests.support.routing import CARRIERS, naive, questions, route, route_sets
 
 pytestmark = pytest.mark.unit
@@ -188,3 +190,39 @@ def test_what_cannot_be_used_is_refused_at_its_place(rules: RouteSet, place: str
     with pytest.raises(InvalidRequest) as refused:
         compile_table(rules, CARRIERS)
     assert refused.value.target == place
+
+
+def test_by_the_number_is_the_carrier_of_the_sender_s_number() -> None:
+    rules = RouteSet(routes=(route(1, target=BY_NUMBER), route(2, target="beta", priority=1)))
+    table = compile_table(rules, CARRIERS)
+
+    def way(own: str, *without: str, witness: Witness | None = None) -> list[str]:
+        question = Question(Kind.SMS, BERLIN, "+14255550123", 0, b"", own, without)
+        return targets(decide(table, question, witness=witness))
+
+    assert way("gamma") == ["gamma", "beta"]
+    assert way("beta") == ["beta"]
+    assert way("") == way("elsewhere") == ["beta"]
+    assert way("gamma", "gamma") == ["beta"]
+    assert way("gamma", "gamma", "beta") == []
+    witness = Witness()
+    way("gamma", "beta", witness=witness)
+    assert [(each.target, each.taken, each.why) for each in witness.tried] == [
+        ("gamma", True, "number 1 by the rules: the carrier of the sender's number"),
+        ("beta", False, "tried already"),
+    ]
+    witness = Witness()
+    way("", witness=witness)
+    way("elsewhere", witness=witness)
+    assert [each.why for each in witness.tried if not each.taken] == [
+        "the sender is no number of a carrier",
+        "the carrier of the sender's number, elsewhere, is not there",
+    ]
+
+
+def test_by_the_number_is_a_target_that_every_set_may_have() -> None:
+    rules = RouteSet(routes=(route(1, target=BY_NUMBER),))
+    told = check_set(rules, {}, TargetKinds(), operator=True)
+    assert not any(each.rules for each in told)
+    with pytest.raises(InvalidRequest, match="There is no carrier 'delta'; there are alpha, .*, and @number"):
+        check_set(RouteSet(routes=(route(1, target="delta"),)), CARRIERS, TargetKinds(), operator=True)

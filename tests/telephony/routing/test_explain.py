@@ -85,7 +85,8 @@ def test_an_explanation_of_a_way_out_is_what_the_router_does(
         at=to_iso(question.at),
         seed=to_text(seed),
     )
-    done = router.out(Attempt(TENANT, question.kind, written, question.sender, question.at, seed))
+    own = "gamma" if question.sender == OWN else ""
+    done = router.out(Attempt(TENANT, question.kind, written, question.sender, question.at, seed, own))
     assert [(hop.target, hop.route, hop.destination, hop.sender, hop.up) for hop in told.hops] == [
         (hop.target, hop.route, hop.destination, hop.sender, hop.up) for hop in done.hops
     ]

@@ -49,7 +49,7 @@ def test_two_tracks_are_two_channels_by_the_time_of_their_frames() -> None:
     assert np.array_equal(file[:, 0], ramp(5000, 200 * FRAME))
     assert np.array_equal(file[:, 1], ramp(5000, 200 * FRAME, step=2))
     assert timeline.late == timeline.dropped == timeline.lost == 0
-    assert len(blocks) < 10
+    assert len(blocks) < 200
 
 
 def test_a_track_that_begins_later_is_silent_before_and_one_that_began_earlier_is_first() -> None:
