@@ -1,0 +1,1 @@
+"""Calls: legs and a bridge. What decides here is pure; signalling and media stand behind ports."""
