@@ -6,7 +6,7 @@ import platform
 import sys
 from pathlib import Path
 
-NAMES = ("store", "events", "sms", "numbers", "routing", "rates")
+NAMES = ("store", "events", "sms", "numbers", "routing", "rates", "media_kernels", "media_rtp", "media")
 
 
 def main(arguments: list[str]) -> None:

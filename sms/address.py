@@ -9,7 +9,7 @@ from carriers.model.addressing import AddressForm, Addressing
 from carriers.model.carrier import Carrier
 from sms.smpp.constants import Ton
 from telephony.kernel.e164 import parse_e164
-from telephony.routing.formats import NumberFormats, written
+from telephony.routing.formats import NumberFormats, taken, written
 
 NATIONAL_OR_SHORT: Final = 8
 """Digits of the longest short code: what is longer and of no type is taken for an international one."""
@@ -72,3 +72,27 @@ def number(digits: str, ton: int) -> str:
     if ton == Ton.INTERNATIONAL or len(text) > NATIONAL_OR_SHORT:
         return parse_e164(f"+{text}") or text
     return text
+
+
+Read = Callable[[str, int], str]
+"""Takes digits and type of number as a carrier sent them, and returns what `number` does."""
+
+
+def reader_of(carrier: Carrier) -> Read:
+    """Return what reads the addresses of what comes in from a carrier, by its own formats where it has any.
+
+    Short codes and names are what they are in every format. Remembers what it was asked.
+    """
+    if carrier.formats is None:
+        return number
+    form = carrier.formats.inbound
+
+    @lru_cache(maxsize=10_000)
+    def read(digits: str, ton: int) -> str:
+        text = digits.strip()
+        short = len(text) <= NATIONAL_OR_SHORT and ton not in (Ton.INTERNATIONAL, Ton.NATIONAL)
+        if ton == Ton.ALPHANUMERIC or short:
+            return text
+        return taken(text, form).number or number(text, ton)
+
+    return read

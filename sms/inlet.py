@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from carriers.model.carrier import Carrier
-from sms.address import number
+from sms.address import reader_of
 from sms.gather import Gather
 from sms.message import Extras
 from sms.ports import DeliverLink
@@ -78,6 +78,7 @@ class Inlet:
     ) -> None:
         self._name = name
         self._carrier = carrier
+        self._read = reader_of(carrier)
         self._clock = clock
         self._settings = settings
         self._ended = ended
@@ -181,8 +182,8 @@ class Inlet:
         udhi = bool(pdu.esm_class & _UDHI)
         decoded = decode(payload, pdu.data_coding, udhi, self._carrier.data_coding_default)
         now = self._clock.now()
-        own = number(pdu.destination_addr, pdu.dest_addr_ton)
-        peer = number(pdu.source_addr, pdu.source_addr_ton)
+        own = self._read(pdu.destination_addr, pdu.dest_addr_ton)
+        peer = self._read(pdu.source_addr, pdu.source_addr_ton)
         extras = _extras(decoded, pdu)
         part = part_of(self._name, own, peer, decoded, pdu.tlvs, now, extras)
         body = decoded.body if decoded.alphabet is Alphabet.BINARY else decoded.text.encode()
@@ -212,6 +213,7 @@ class Inlet:
             repetition=known,
             named=bool(remote_id),
             extras=extras,
+            written=(pdu.destination_addr, pdu.source_addr) if self._carrier.formats is not None else None,
             suspect=known is not None and self._suspects.take(known.digest, self._clock.monotonic()),
         )
         self._messages.add((message, answer))

@@ -28,6 +28,7 @@ from tandem.first_start import Keepsakes, ensure_first_resource, write_keepsakes
 from tandem.health import Health, watch_loop
 from tandem.http import Application, Server, ServerLimits, Settings, serve, serve_plain
 from tandem.joining import DATABASE_SECONDS, join, migrated
+from tandem.media import MediaPlane
 from tandem.messages import MessagePlane
 from tandem.numbers import number_plane
 from tandem.one_core import OneCore
@@ -204,6 +205,9 @@ async def gateway(
         stack.callback(sip.close)
         await sip.directory.start()
         stack.push_async_callback(sip.directory.stop)
+        media = MediaPlane(configuration, clock, registry)
+        await media.start()
+        stack.push_async_callback(media.stop)
         usage = UsagePlane(
             store=store,
             clock=clock,
@@ -215,7 +219,7 @@ async def gateway(
             store=store,
             clock=clock,
             carriers=carriers.live,
-            reachable=lambda carrier: messages.sms.reachable(carrier),
+            reachable=lambda carrier: messages.sms.reachable(carrier),  # noqa: PLW0108 - made below
             numbers=inventory.directory,
             knows=directory.knows,
             prices=RoutingPrices(usage.book),
@@ -270,6 +274,7 @@ async def gateway(
                 administration.trouble,
                 routing.trouble,
                 sip.directory.trouble,
+                media.trouble,
             ],
         )
         planes = (
@@ -290,6 +295,7 @@ async def gateway(
             ),
             *usage.routes,
             *sip.routes,
+            *media.routes,
             *health_routes.routes(health),
         )
         routes = administration.routes(planes)

@@ -15,6 +15,7 @@ from typing import Any, Final, cast, get_args, get_origin
 
 import msgspec
 
+from sip.media import admin as media_admin
 from sms import admin as sms_admin
 from sms import api as sms_api
 from sms import receipt_admin
@@ -108,6 +109,7 @@ def every_route() -> list[Route]:
         *numbers_admin.routes(nothing, nothing, nothing, nothing, nothing),
         *sip_api.routes(nothing),
         *sip_admin.routes(nothing, nothing),
+        *media_admin.routes(nothing, nothing),
         *usage_admin.routes(nothing, nothing, nothing),
         *sheet_admin.routes(nothing),
         *health.routes(nothing),

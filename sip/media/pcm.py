@@ -2,9 +2,9 @@
 
 A datagram is a header of 24 octets, native order (both ends are on one machine), then int16 samples, mono:
 20 ms of them, fewer in the last. `time` counts samples at the stream's rate and never goes back: what lies
-between two frames was silence, or was dropped because its reader was too slow. Frames from an engine count
-from one moment for all its taps and legs, so that equal times at one rate are the same moment; frames to an
-engine count from the stream's beginning.
+between two frames was silence, or was dropped because its reader was too slow. An engine's taps all count
+from one moment, so that equal times at one rate are the same moment; everything else counts from its
+stream's beginning.
 """
 
 from struct import Struct

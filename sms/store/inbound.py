@@ -81,6 +81,8 @@ class InboundSms:
     """Numbers of the parts that did not come."""
     extras: Extras | None = None
     """What it has beyond a text."""
+    written: tuple[str, str] | None = None
+    """Both numbers as the carrier wrote them, own first, where it has a format of its own."""
 
     @property
     def candidate(self) -> Candidate | None:
@@ -228,6 +230,8 @@ class _Inbox:
         }
         if message.missing:
             data["missing"] = message.missing
+        if message.written is not None:
+            data["written"] = message.written
         self._note(key, message.at, message.link, "message.received", data)
         state = self._placer.place(key, message)
         charge = self._placer.charge(resource, message)

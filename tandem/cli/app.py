@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "rates": "tandem.cli.rates:app",
     "limits": "tandem.cli.limits:app",
     "usage": "tandem.cli.usage:usage",
+    "media": "tandem.cli.media:media",
     "routes": "tandem.cli.routing:app",
     "explain": "tandem.cli.routing:explain",
     "replay": "tandem.cli.replay:replay",

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, fail, folder, told
+from tandem.cli.show import clock_time, print_table
 
 PATH = "/admin/carriers"
 
@@ -35,10 +35,10 @@ def carriers(context: typer.Context, data: Data = None) -> None:
             ", ".join(each.get("links", [])),
             ", ".join(each.get("trunks", [])),
             ", ".join(each.get("numbers", [])),
-            each.get("updatedAt", ""),
+            clock_time(each["updatedAt"]) if "updatedAt" in each else "",
             _remark(each),
         )
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("show")
@@ -115,7 +115,7 @@ def profile(
         table = Table("profile", "what it is")
         for known, what in profiles().items():
             table.add_row(known, what)
-        Console().print(table)
+        print_table(table)
         return
     if name not in profiles():
         fail(f"{name}: no such profile; expected one of {', '.join(profiles())}")

@@ -13,6 +13,7 @@ import typer
 from tandem.cli.options import ConfigFile, Data, Host, Port, Settings, flags, loaded
 from tandem.config.load import Loaded
 from tandem.config.tree import Configuration
+from tandem.media_processes import media_children
 from tandem.supervisor.spec import EXIT_CONFIGURATION, ChildSpec, Ready, Restart, encode
 from telephony.kernel.errors import ConfigurationError
 
@@ -63,6 +64,7 @@ def children(configuration: Configuration, program: list[str], arguments: list[s
     return [
         *specs,
         ChildSpec("welcome", argv("welcome"), Restart.NEVER, Ready.STARTED, after, stop_seconds=2.0),
+        *media_children(configuration),
     ]
 
 

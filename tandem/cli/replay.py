@@ -19,7 +19,7 @@ from telephony.kernel.errors import InvalidRequest, RemoteError
 from telephony.usage.csv_rates import header_of
 
 SECONDS: Final = 600.0
-"""How long a replay may take: 200,000 calls and texts take half a minute and more."""
+"""How long a replay may take: 200,000 calls and texts take a quarter of a minute and more."""
 
 OPERATOR: Final = "routes.toml"
 RESOURCES: Final = "resources"

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
-from tandem.cli.show import print_table
+from tandem.cli.show import clock_time, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Accounts of applications and carriers that bind to us.")
 
@@ -121,7 +121,7 @@ def _details(one: dict[str, Any]) -> list[tuple[str, str]]:
         ("system id", one["systemId"]),
         ("kind", _kind(settings)),
         ("state", "enabled" if settings["enabled"] else "disabled"),
-        ("created", one["created"]),
+        ("created", clock_time(one["created"])),
         ("addresses", ", ".join(settings["addresses"]) or "none"),
         ("certificate", settings["certificate"] or "any or none"),
         ("binds", f"{use['bindsOverall']} of {settings['maxBinds']}, {use['binds']} of them here"),

@@ -1,21 +1,16 @@
 """`tandem user`: users and their tokens. `tandem identity`: the keys that sign them."""
 
-import sys
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from tandem.cli.client import Client
 from tandem.cli.options import Data, folder, told
+from tandem.cli.show import clock_time, plain, print_table
 
 API_VERSION: Final = "2025-06-30"
-
-PIPED_COLUMNS: Final = 400
-"""Wide enough for the longest id of a user's with all that stands beside it."""
 
 app = typer.Typer(no_args_is_help=True, help="Users of an application, and their tokens.")
 identity = typer.Typer(no_args_is_help=True, help="The keys that sign users' tokens.")
@@ -92,13 +87,13 @@ def list_(
             page = client.admin("GET", path)
             for each in page["value"]:
                 table.add_row(
-                    _minute(each["created"]),
-                    _minute(each.get("lastTokenIssuedAt")),
-                    Text(each.get("customId", "")),
+                    _time(each["created"]),
+                    _time(each.get("lastTokenIssuedAt")),
+                    plain(each.get("customId", "")),
                     each["id"],
                 )
             path = page.get("nextLink")
-    _console().print(table)
+    print_table(table)
 
 
 @identity.command("keys")
@@ -110,8 +105,8 @@ def keys(data: Data = None) -> None:
     with told():
         client = Client.of(folder(data))
         for each in client.admin("GET", f"/admin/resources/{client.resource()}/tokenKeys")["value"]:
-            table.add_row(each["kid"], each["state"], _minute(each["created"]), _minute(each.get("expires")))
-    _console().print(table)
+            table.add_row(each["kid"], each["state"], _time(each["created"]), _time(each.get("expires")))
+    print_table(table)
 
 
 @identity.command("rotate-keys")
@@ -128,9 +123,8 @@ def rotate_keys(
         print(client.admin("POST", path, {"endOld": end_old})["kid"])
 
 
-def _console() -> Console:
-    """Return the terminal; what goes elsewhere is never cut."""
-    return Console() if sys.stdout.isatty() else Console(width=PIPED_COLUMNS)
+def _time(text: str | None) -> str:
+    return "" if text is None else clock_time(text)
 
 
 def _path(user: str, verb: str = "") -> str:
@@ -141,7 +135,3 @@ def _path(user: str, verb: str = "") -> str:
 def _print_token(made: dict[str, Any]) -> None:
     print(made["token"])
     print(f"expires: {made['expiresOn']}")
-
-
-def _minute(text: str | None) -> str:
-    return "" if text is None else text[:16].replace("T", " ")

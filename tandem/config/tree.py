@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from carriers.model.carrier import Carrier, Port, SmppLink
 from carriers.simulated.settings import SimulatedAccount, SimulatedSettings
 from carriers.simulated.settings import check as check_simulated
+from sip.media.settings import MediaSettings
 from sms.esme.settings import SmppServerSettings
 from sms.settings import SmsSettings
 from tandem.config.build import DatabaseUrl
@@ -90,6 +91,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     limits: LimitSettings = LimitSettings()
     sms: SmsSettings = SmsSettings()
     numbers: NumberSettings = NumberSettings()
+    media: MediaSettings = MediaSettings()
     smpp_server: SmppServerSettings = SmppServerSettings()
     carriers: dict[str, Carrier] = {}
     """Carriers by name. None: the simulated one."""

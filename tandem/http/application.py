@@ -56,8 +56,8 @@ BODY_SECONDS: Final = 20.0
 """How long a body may take to come: 256 kB at 13 kB/s."""
 
 LARGE_BODY: Final = 1 << 20
-"""Bytes of a body that is decoded in a thread. A good one keeps the interpreter to itself even there, for 4 ms
-a megabyte; finding the place of what is wrong in one takes a hundred times as long, beside other things."""
+"""Bytes of a body that is decoded in a thread. A good one keeps the interpreter to itself even there, for
+4 ms a megabyte; finding the place of what is wrong in one takes longer, and goes on beside other things."""
 
 HSTS: Final = "max-age=31536000; includeSubDomains"
 UNMATCHED: Final = "unmatched"

@@ -116,10 +116,12 @@ def decide(
             chosen.sort(key=lambda way: way[0] in down)  # stable: the order stays within both
     return Decision(
         question.number,
-        tuple([
-            _hop(table, question, target, each, length, target not in down)
-            for target, each, length in chosen[:MAX_TARGETS]
-        ]),
+        tuple(
+            [
+                _hop(table, question, target, each, length, target not in down)
+                for target, each, length in chosen[:MAX_TARGETS]
+            ]
+        ),
     )
 
 
@@ -155,10 +157,7 @@ def _chosen(
             taken[target] = each.id
             chosen.append((target, each, length))
             if witness is not None:
-                why = f"number {len(chosen)} by the rules"
-                if each.target == BY_NUMBER:
-                    why += ": the carrier of the sender's number"
-                witness.note(each.id, target, _prefix(question, length), True, why)
+                witness.note(each.id, target, _prefix(question, length), True, _place(each, len(chosen)))
         if stopped and witness is None:
             break
     if witness is not None:
@@ -167,6 +166,11 @@ def _chosen(
                 each.id, each.target, _prefix(question, length), False, "its pattern is not in the number"
             )
     return chosen
+
+
+def _place(candidate: Candidate, number: int) -> str:
+    by_number = ": the carrier of the sender's number" if candidate.target == BY_NUMBER else ""
+    return f"number {number} by the rules{by_number}"
 
 
 def _closed(table: RouteTable, question: Question, target: str, taken: Mapping[str, str]) -> str:

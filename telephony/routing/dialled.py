@@ -4,6 +4,7 @@ A number is either read into exactly one number in E.164 or refused by name. Wha
 again. Forms: RFC 3966 (tel), RFC 3261 §19.1.1 (the user part of sip), and what people type.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +13,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumberFormat, ValidationResult
 
 from telephony.kernel.e164 import E164, parse_e164
 
@@ -109,6 +110,8 @@ def read(written: str, plan: DialPlan = ANYWHERE) -> Reading:
     """Return what a spelling means under a dial plan. Raises nothing."""
     if len(written) > MAX_WRITTEN:
         return Reading(written[:MAX_WRITTEN], None, Unreadable.LONG, ())
+    if parse_e164(written) and not plan.tech_prefixes and _is_plain(written):
+        return Reading(written, E164(written), None, ())
     steps = _Steps(written)
     try:
         number = _read(steps, plan)
@@ -133,6 +136,32 @@ def _read(steps: _Steps, plan: DialPlan) -> E164:
             return number
         steps.now("national prefix taken off", number)
     raise _Refused(Unreadable.UNCLEAR)
+
+
+@lru_cache(maxsize=1000)
+def _numbering(head: str) -> tuple[int, frozenset[int], re.Pattern[str] | None] | None:
+    """Return what there is to know of the country code that a number begins with: how many characters it is
+    with its plus, how long its numbers may be, and how their national prefix begins; None: there is none."""
+    for size in (2, 3, 4):
+        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(head[1:size]))
+        if regions is not None:
+            known = PhoneMetadata.metadata_for_region_or_calling_code(int(head[1:size]), regions[0])
+            if known is None or known.general_desc is None:
+                return None
+            lengths = frozenset(known.general_desc.possible_length)
+            prefix = known.national_prefix_for_parsing
+            return size, lengths, None if prefix is None else re.compile(prefix)
+    return None
+
+
+def _is_plain(number: str) -> bool:
+    """Tell whether a number in E.164 is whole and has no national prefix: most are, and need no more."""
+    found = _numbering(number[:4])
+    if found is None:
+        return False
+    size, lengths, prefix = found
+    national = number[size:]
+    return len(national) in lengths and (prefix is None or prefix.match(national) is None)
 
 
 def _take_uri_apart(steps: _Steps) -> str:

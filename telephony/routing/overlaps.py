@@ -41,10 +41,12 @@ def oddities(rules: RouteSet, table: RouteTable, inbound: InboundTable) -> tuple
 
 
 def closed(rules: RouteSet) -> Iterator[Oddity]:
-    """Tell of an operator's set that lets no text in: whoever replaces routes out may not have meant that."""
+    """Tell of an operator's set that lets no text in, or none out: few who write one mean that."""
     if not any(one.enabled and Kind.SMS in (one.kinds or Kind) for one in rules.inbound):
         text = "No inbound rule is for texts: they are refused where their resource has no rule of its own."
         yield Oddity("refused", (), text)
+    if not any(one.enabled and one.kind is Kind.SMS for one in rules.routes):
+        yield Oddity("refused", (), "No route is for texts: none leaves.")
 
 
 def _of_plane(plane: Plane) -> Iterator[Oddity]:

@@ -3,9 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from carriers.model.addressing import AddressForm, Addressing
-from sms.address import Address, Addresses, address, number
+from carriers.model.carrier import Carrier
+from sms.address import Address, Addresses, address, number, reader_of
+from telephony.routing.formats import NumberFormat, NumberFormats
 
 pytestmark = pytest.mark.unit
 
@@ -83,3 +86,35 @@ def test_a_carrier_has_its_own_forms_for_each_kind(text: str, source: Address, d
 
 def test_an_address_is_made_once() -> None:
     assert CARRIER.source("+14255550199") is CARRIER.source("+14255550199")
+
+
+GERMAN = NumberFormat(form="national", country="DE", national_prefix="0")
+
+
+@pytest.mark.parametrize(
+    ("digits", "ton", "meant"),
+    [
+        ("030123456", 2, "+4930123456"),
+        ("030123456", 0, "+4930123456"),
+        ("00436641234567", 0, "+436641234567"),
+        ("+4930123456", 1, "+4930123456"),
+        ("73111", 3, "73111"),
+        ("73111", 0, "73111"),
+        ("ACME Shop Berlin", 5, "ACME Shop Berlin"),
+    ],
+)
+def test_what_comes_in_is_read_as_the_carrier_writes_it(digits: str, ton: int, meant: str) -> None:
+    carrier = Carrier(formats=NumberFormats(inbound=GERMAN))
+    assert reader_of(carrier)(digits, ton) == meant
+
+
+def test_a_carrier_without_formats_is_read_as_most_write() -> None:
+    assert reader_of(Carrier()) is number
+
+
+def test_what_leaves_is_written_in_the_carriers_formats() -> None:
+    formats = NumberFormats(destination=replace(GERMAN, tech_prefix="77"), sender=NumberFormat(form="e164"))
+    addresses = Addresses(Addressing(), formats)
+    assert addresses.destination("+4930123456").digits == "77030123456"
+    assert addresses.source("+14255550123").digits == "+14255550123"
+    assert [addresses.source(each).digits for each in ("ACME", "73111")] == ["ACME", "73111"]

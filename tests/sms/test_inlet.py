@@ -17,6 +17,7 @@ from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import SubscriptionId, new_id
 from telephony.kernel.store import Store
 from telephony.numbers.store import AcquireNumber, OwnedNumber
+from telephony.routing.formats import NumberFormat, NumberFormats
 from tests.support.sms import (
     CARRIER,
     NUMBER,
@@ -60,6 +61,25 @@ async def test_a_text_is_answered_after_it_is_kept(store: Store) -> None:
     (found,) = await _received(on)
     assert (found.from_, found.to, found.state) == (PEER, NUMBER, "received")
     assert len(on.deliveries) == 1
+
+
+async def test_numbers_are_read_as_the_carrier_writes_them_and_their_spelling_is_kept(store: Store) -> None:
+    american = NumberFormat(form="national", country="US", international_prefix="011")
+    on = await plane(store, carrier=Carrier(formats=NumberFormats(inbound=american)))
+    national = text(
+        b"Hi",
+        source_addr=PEER.removeprefix("+1"),
+        source_addr_ton=2,
+        destination_addr=NUMBER.removeprefix("+1"),
+        dest_addr_ton=2,
+    )
+    assert await _deliver(on, national) == [OK]
+    (found,) = await _received(on)
+    assert (found.from_, found.to) == (PEER, NUMBER)
+    identifier = from_wire_id(found.message_id)
+    assert identifier is not None
+    (came,) = [each for each in (await on.view(identifier)).timeline if each.kind == "message.received"]
+    assert came.data["written"] == ["4255550199", "2065550100"]
 
 
 async def test_a_receipt_is_answered_and_ends_its_message(store: Store) -> None:

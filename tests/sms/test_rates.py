@@ -119,6 +119,23 @@ def test_without_rates_nothing_need_be_asked() -> None:
     assert rates().limited
 
 
+def test_a_rate_of_the_carrier_is_that_of_all_its_links_and_senders_together() -> None:
+    house = Rates({"a": 20.0, "b": None}, every=10.0)
+    assert house.limited
+    gone, now = 0, 0.0
+    while now < 10.0:
+        gone += sum(house.allow(link, sender, now) == 0.0 for link in "ab" for sender in "xy")
+        now += 0.01
+    assert 99 <= gone <= 102
+    assert house.link_wait("b", now) <= 0.1
+    assert house.room("b", now) <= 1
+    while house.allow("b", "x", now) > 0.0:
+        now += 0.01
+    assert house.allow("a", "x", now) > 0.0
+    house.give_back("b", "x")
+    assert house.allow("a", "x", now) == 0.0
+
+
 def test_idle_senders_are_forgotten() -> None:
     house = Rates({}, sender=1.0)
     for each in range(3 * MAX_SENDERS):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from carriers.simulated.journal import Entry, read
 
@@ -27,11 +28,18 @@ def assert_explained(running: "Node", identifiers: Iterable[str] | None = None) 
     for identifier in identifiers:
         view = running.message(identifier)
         message, timeline = view["message"], view["timeline"]
+        if message["direction"] == "inbound":
+            if message["created"] >= since and message["from"] != "erased":
+                _compare_inbound(running, view, resource)
+                compared += 1
+            continue
         accepted = next((one["data"] for one in timeline if one["kind"] == "message.accepted"), None)
         if accepted is None:
             continue  # the recipient had opted out: it was never routed
         if message["created"] < since or any(one["kind"] == "message.requeued" for one in timeline):
             continue  # other routes decided about it
+        if not _has(running, message["from"], resource):
+            continue  # it was sent from a number that was given back since
         told = running.admin(
             "/admin/explain",
             "POST",
@@ -47,6 +55,12 @@ def assert_explained(running: "Node", identifiers: Iterable[str] | None = None) 
         _compare_digits(told["hops"], view, submits)
         compared += 1
     return compared
+
+
+def _has(running: "Node", number: str, resource: str) -> bool:
+    query = urlencode({"prefix": number})
+    found = running.admin(f"/admin/numbers?{query}")["value"]
+    return any(one["number"] == number and one.get("resource") == resource for one in found)
 
 
 def _compare(
@@ -66,6 +80,20 @@ def _compare(
     else:
         assert price["amount"]["currency"] == accepted["currency"], identifier
         assert price["amount"]["micros"] * accepted["segments"] == accepted["price"], identifier
+
+
+def _compare_inbound(running: "Node", view: dict[str, Any], resource: str) -> None:
+    """Compare the rule of a text that came in, and the first place that it was taken to."""
+    message = view["message"]
+    asked = {"to": message["to"], "from": message["from"], "resource": resource, "at": message["created"]}
+    told = running.admin("/admin/explain", "POST", asked | {"direction": "in"})
+    kinds = ("message.routed", "message.refused", "route.failed")
+    first = next(one["data"] for one in view["timeline"] if one["kind"] in kinds)
+    if told.get("refusal"):
+        assert first == {"reason": told["refusal"]}, message["messageId"]
+    else:
+        went = (first["rule"], first["target"])
+        assert went == (told["rule"], told["stops"][0]["kind"]), message["messageId"]
 
 
 def _compare_digits(hops: list[dict[str, Any]], view: dict[str, Any], submits: dict[str, Entry]) -> None:

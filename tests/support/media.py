@@ -1,189 +1,391 @@
-"""Media processes for tests: a small engine that answers what it is told to, tones, and what is in them."""
+"""A media engine in its own process, a connection to its control socket, and plain RTP peers. Synchronous."""
 
+import array
+import math
 import os
+import select
 import socket
-import wave
+import struct
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sip.media import framing, pcm, protocol
+from sip.media import framing, pcm
+from sip.media import protocol as say
+from sip.media.kernels import g711
+from tests.support.node import environment
 
-LOAD = protocol.Load(
-    legs=0,
-    max_legs=100,
-    bridges=0,
-    busy=0.01,
-    received=0,
-    sent=0,
-    late_ticks=0,
-    worst_tick_ms=0.5,
-    shed=0,
-    ports_free=1000,
-    io="sockets",
-    accepts=True,
-)
+WAIT = 10.0
+"""Seconds after which something that should come counts as missing."""
 
-Reply = Callable[[Any], Any]
+T = TypeVar("T")
 
 
-class FakeEngine:
-    """An engine's control socket in a thread: answers `AskLoad` and `Hello`, the rest as `reply` says."""
+class Asker:
+    """A connection to an engine's control socket."""
 
-    def __init__(self, path: Path, *, name: str = "first", reply: Reply | None = None) -> None:
-        self.path, self.name = path, name
-        self.load = LOAD
-        self.asked: list[Any] = []
-        self.descriptors: list[int] = []
-        self._reply = reply or (lambda _: protocol.Done())
-        self._listener = socket.socket(socket.AF_UNIX)
-        path.unlink(missing_ok=True)
-        self._listener.bind(os.fspath(path))
-        self._listener.listen()
-        self.connected: socket.socket | None = None
-        self.there = Event()
-        self._thread = Thread(target=self._serve, daemon=True)
-        self._thread.start()
+    def __init__(self, path: str | Path, owner: str = "test") -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(str(path))
+        self.socket.settimeout(WAIT)
+        self._decoder: framing.Decoder[Any] = framing.Decoder(say.Frame)
+        self._number = 0
+        self.events: list[say.Event] = []
+        self.answers: dict[int, say.Reply] = {}
+        if owner:
+            welcome = self.ask(say.Hello(owner))
+            assert isinstance(welcome, say.Welcome), welcome
+            self.welcome = welcome
 
-    def tell(self, event: Any, descriptors: tuple[int, ...] = ()) -> None:
-        """Send an event."""
-        assert self.connected is not None
-        raw = framing.encode(protocol.Told(event))
-        socket.send_fds(self.connected, [raw], descriptors)
+    def send(self, command: say.Command, descriptors: tuple[int, ...] = ()) -> int:
+        """Send a command without waiting; return its number."""
+        self._number += 1
+        ancillary = (
+            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        )
+        self.socket.sendmsg([framing.encode(say.Request(self._number, command))], ancillary)
+        return self._number
 
-    def send(self, raw: bytes) -> None:
-        """Send octets."""
-        assert self.connected is not None
-        self.connected.sendall(raw)
+    def ask(self, command: say.Command, descriptors: tuple[int, ...] = ()) -> say.Reply:
+        """Send a command and return its answer."""
+        number = self.send(command, descriptors)
+        while number not in self.answers:
+            self.read()
+        return self.answers.pop(number)
 
-    def stop(self) -> None:
-        """End as a process does that is killed. Works twice."""
-        if self._listener.fileno() < 0:
-            return
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        if self.connected is not None:
-            self.connected.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
-        for descriptor in self.descriptors:
-            os.close(descriptor)
+    def do(self, command: say.Command, descriptors: tuple[int, ...] = ()) -> None:
+        """Send a command that has to be carried out."""
+        reply = self.ask(command, descriptors)
+        assert isinstance(reply, say.Done | say.Started | say.Closed), reply
 
-    def hang_up(self) -> None:
-        """Close the connection, and go on."""
-        assert self.connected is not None
-        self.connected.shutdown(socket.SHUT_RDWR)
+    def opened(self, command: say.OpenRtp | say.OpenPcm) -> say.Opened:
+        """Open a leg."""
+        reply = self.ask(command)
+        assert isinstance(reply, say.Opened), reply
+        return reply
 
-    def _serve(self) -> None:
+    def quality(self, leg: str) -> say.Statistics:
+        """Return a leg's statistics."""
+        reply = self.ask(say.Quality(leg))
+        assert isinstance(reply, say.Statistics), reply
+        return reply
+
+    def load(self) -> say.Load:
+        """Return how busy the engine is."""
+        reply = self.ask(say.AskLoad())
+        assert isinstance(reply, say.Load), reply
+        return reply
+
+    def read(self) -> None:
+        """Wait for octets, and sort what came. Raises ConnectionError when the engine closed."""
+        data = self.socket.recv(65536)
+        if not data:
+            raise ConnectionError("the engine closed the connection")
+        for received in self._decoder.feed(data):
+            value = received.value
+            if isinstance(value, say.Answer):
+                self.answers[value.id] = value.reply
+            else:
+                assert isinstance(value, say.Told), value
+                self.events.append(value.event)
+
+    def event(self, kind: type[T], where: Callable[[T], bool] = lambda _: True) -> T:
+        """Wait for an event, take it out and return it."""
         while True:
-            try:
-                connected, _ = self._listener.accept()
-            except OSError:
-                return
-            with connected:
-                self.connected = connected
-                self.there.set()
-                self._talk(connected)
-                self.connected = None
+            for event in self.events:
+                if isinstance(event, kind) and where(event):
+                    self.events.remove(event)  # type: ignore[arg-type]
+                    return event
+            self.read()
 
-    def _talk(self, connected: socket.socket) -> None:
-        decoder: framing.Decoder[Any] = framing.Decoder(protocol.Frame)
+    def close(self) -> None:
+        """Close it."""
+        self.socket.close()
+
+
+class RtpPeer:
+    """A plain peer: a pair of sockets on the loopback, sequence numbers, what it heard."""
+
+    def __init__(self, payload_type: int = 0, ssrc: int = 0x1234, host: str = "127.0.0.1") -> None:
         while True:
-            try:
-                data, descriptors, _, _ = socket.recv_fds(connected, 65536, 4)
-            except OSError:
-                return
-            if not data:
-                return
-            for received in decoder.feed(data, descriptors):
-                self.descriptors += received.descriptors
-                request = received.value
-                reply = self._answer(request.command)
-                if reply is not None:
-                    try:
-                        connected.sendall(framing.encode(protocol.Answer(request.id, reply)))
-                    except OSError:
-                        return
+            self.socket = _bind(host, 0)
+            self.port: int = self.socket.getsockname()[1]
+            if self.port % 2 == 0:
+                try:
+                    self.rtcp = _bind(host, self.port + 1)
+                    break
+                except OSError:
+                    pass
+            self.socket.close()
+        self.host = host
+        self.payload_type = payload_type
+        self.ssrc = ssrc
+        self.sequence = 1000
+        self.timestamp = 50000
+        self.marker = True
+        self.target: tuple[str, int] = (host, 9)
+        self.heard: list[bytes] = []
+        """Packets as they came."""
 
-    def _answer(self, command: Any) -> Any:
-        if isinstance(command, protocol.Hello):
-            return protocol.Welcome(self.name, protocol.PROTOCOL, "/nowhere", 100)
-        if isinstance(command, protocol.AskLoad):
-            return self.load
-        self.asked.append(command)
-        return self._reply(command)
+    @property
+    def address(self) -> say.Address:
+        """Where it takes RTP."""
+        return say.Address(self.host, self.port)
+
+    def send(
+        self,
+        payload: bytes,
+        *,
+        ticks: int = 160,
+        payload_type: int | None = None,
+        marker: bool | None = None,
+    ) -> bytes:
+        """Send a packet, and return it."""
+        kind = self.payload_type if payload_type is None else payload_type
+        marked = self.marker if marker is None else marker
+        packet = (
+            struct.pack(
+                ">BBHII",
+                0x80,
+                kind | (0x80 if marked else 0),
+                self.sequence & 0xFFFF,
+                self.timestamp & 0xFFFFFFFF,
+                self.ssrc,
+            )
+            + payload
+        )
+        self.socket.sendto(packet, self.target)
+        self.sequence += 1
+        self.timestamp += ticks
+        self.marker = False
+        return packet
+
+    def listen(self, until: float | None = None) -> None:
+        """Read what came, or whatever comes until a time (monotonic)."""
+        while True:
+            left = 0.0 if until is None else max(0.0, until - time.monotonic())
+            if not select.select([self.socket], [], [], left)[0]:
+                return
+            self.heard.append(self.socket.recv(4096))
+
+    def wait(self, packets: int) -> list[bytes]:
+        """Wait until so many packets came in all; return all."""
+        end = time.monotonic() + WAIT
+        while len(self.heard) < packets:
+            assert select.select([self.socket], [], [], max(0.0, end - time.monotonic()))[0], (
+                f"{len(self.heard)} packets came: expected {packets}"
+            )
+            self.heard.append(self.socket.recv(4096))
+        return self.heard
+
+    def close(self) -> None:
+        """Close it."""
+        self.socket.close()
+        self.rtcp.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def talk(peers: list[RtpPeer], frames: list[Callable[[int], bytes]], count: int, *, ticks: int = 160) -> None:
+    """Let peers send `count` frames of 20 ms at their time, and listen meanwhile.
+
+    `frames` makes the payload of a peer's frame, by its number.
+    """
+    begin = time.monotonic()
+    for number in range(count):
+        for peer, frame in zip(peers, frames, strict=True):
+            peer.send(frame(number), ticks=ticks)
+        until = begin + (number + 1) * 0.02
+        while True:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            for ready in select.select([peer.socket for peer in peers], [], [], left)[0]:
+                next(peer for peer in peers if peer.socket is ready).heard.append(ready.recv(4096))
+    for peer in peers:
+        peer.listen(time.monotonic() + 0.05)
+
+
+def sine(hertz: float, rate: int = 8000, level: float = -10.0) -> Callable[[int], NDArray[np.int16]]:
+    """Return a maker of 20 ms frames of a tone at a level in dBm0."""
+    amplitude = 32767 * 10 ** ((level - 3.14) / 20)
+
+    def frame(number: int) -> NDArray[np.int16]:
+        time_ = np.arange(rate // 50) + number * (rate // 50)
+        return np.rint(amplitude * np.sin(2 * np.pi * hertz / rate * time_)).astype(np.int16)
+
+    return frame
+
+
+def ulaw_tone(hertz: float, level: float = -10.0) -> Callable[[int], bytes]:
+    """Return a maker of PCMU payloads of a tone."""
+    make = sine(hertz, level=level)
+    return lambda number: g711.ulaw_encode_bytes(make(number).tobytes())
+
+
+def alaw_tone(hertz: float, level: float = -10.0) -> Callable[[int], bytes]:
+    """Return a maker of PCMA payloads of a tone."""
+    make = sine(hertz, level=level)
+    return lambda number: g711.alaw_encode_bytes(make(number).tobytes())
+
+
+def payloads(packets: list[bytes]) -> bytes:
+    """Return the payloads of packets with plain headers, joined."""
+    return b"".join(packet[12:] for packet in packets)
+
+
+def header(packet: bytes) -> tuple[int, bool, int, int, int]:
+    """Return payload type, marker, sequence, timestamp and SSRC."""
+    _, second, sequence, timestamp, ssrc = struct.unpack(">BBHII", packet[:12])
+    return second & 0x7F, bool(second & 0x80), sequence, timestamp, ssrc
+
+
+def level_of(samples: NDArray[np.int16], hertz: float, rate: int = 8000) -> float:
+    """Return how loud a tone is in samples, dBm0."""
+    if not len(samples):
+        return -100.0
+    time_ = np.arange(len(samples))
+    wave = np.exp(-2j * np.pi * hertz / rate * time_)
+    amplitude = 2 * abs(np.mean(samples * np.hanning(len(samples)) * wave)) * 2
+    return 20 * math.log10(max(amplitude / 32767, 1e-5)) + 3.14
 
 
 @contextmanager
-def fake_engine(path: Path, **options: Any) -> Iterator[FakeEngine]:
-    """Run a fake engine for the length of a `with` block."""
-    engine = FakeEngine(path, **options)
-    try:
-        yield engine
-    finally:
-        engine.stop()
+def engine(*options: str, ports: str | None = None) -> Iterator["Running"]:
+    """Run an engine on free ports."""
+    with tempfile.TemporaryDirectory() as folder:
+        running = Running(Path(folder), *options, ports=ports)
+        running.start()
+        try:
+            yield running
+        finally:
+            running.stop()
 
 
-def tone(hertz: float, seconds: float, rate: int, *, peak: int = 8000) -> NDArray[np.int16]:
-    """Return a sine."""
-    return (peak * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype(np.int16)
+class Running:
+    """An engine's process."""
+
+    def __init__(self, folder: Path, *options: str, ports: str | None = None) -> None:
+        self.folder = folder
+        self.control = folder / "control"
+        self.command = [
+            *(sys.executable, "-m", "sip.media.engine", "--control", str(self.control)),
+            *("--pcm", str(folder / "pcm"), "--ports", ports or "30000-39999", *options),
+        ]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        ours, theirs = os.pipe()
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            env={**environment(), "TANDEM_READY_FD": str(theirs)},
+            pass_fds=(theirs,),
+        )
+        os.close(theirs)
+        with os.fdopen(ours, "rb") as word:
+            assert word.readline() == b"ready\n", "the engine did not start"
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        assert self.process is not None
+        return self.process.pid
+
+    def asker(self, owner: str = "test") -> Asker:
+        """Connect."""
+        return Asker(self.control, owner)
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.terminate()
+            assert self.process.wait(WAIT) == 0
+            self.process = None
 
 
-def loudest(samples: NDArray[np.int16], rate: int) -> float:
-    """Return the frequency that has the most energy."""
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    return float(np.argmax(spectrum) * rate / len(samples))
+PCMU = say.Format(say.Codec.PCMU, 0)
+PCMA = say.Format(say.Codec.PCMA, 8)
 
 
-def write_wav(path: Path, samples: NDArray[np.int16], rate: int, channels: int = 1) -> Path:
-    """Write a WAV file with the standard library."""
-    with wave.open(os.fspath(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.tobytes())
-    return path
+def media(peer: RtpPeer, *formats: say.Format, **more: Any) -> say.Media:
+    """Return what was negotiated with a peer."""
+    return say.Media(remote=peer.address, formats=formats or (PCMU,), **more)
 
 
-def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
-    """Return the samples, [frames, channels], and the rate of a WAV file, by the standard library."""
-    with wave.open(os.fspath(path), "rb") as file:
-        assert file.getsampwidth() == 2
-        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-        return samples.reshape(-1, file.getnchannels()), file.getframerate()
+def join(
+    asker: Asker, bridge: str, name: str, peer: RtpPeer, negotiated: say.Media, **how: Any
+) -> say.Opened:
+    """Open a leg for a peer, tell the peer where it is, and let it join a bridge."""
+    opened = asker.opened(say.OpenRtp(name, negotiated))
+    assert opened.local is not None
+    peer.target = (opened.local.host, opened.local.port)
+    asker.do(say.Join(name, bridge, **how))
+    return opened
 
 
-class FakeTap:
-    """What an engine does for a tap: sends frames of 20 ms to a path. Closes when nobody has it any more."""
+def bridged(asker: Asker, *legs: tuple[str, RtpPeer, say.Media], bridge: str = "b") -> None:
+    """Open a bridge and legs in it."""
+    asker.do(say.OpenBridge(bridge))
+    for name, peer, negotiated in legs:
+        join(asker, bridge, name, peer, negotiated)
 
-    def __init__(self, peer: str, rate: int, *, stream: int = 1) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.connect(peer)
-        self._rate, self._stream = rate, stream
+
+def ulaw_samples(packets: list[bytes]) -> NDArray[np.int16]:
+    """Return what packets of PCMU say."""
+    return np.frombuffer(g711.ulaw_decode_bytes(payloads(packets)), np.int16)
+
+
+class PcmPeer:
+    """A process's datagram socket of PCM."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.frames: list[pcm.Frame] = []
         self.sequence = 0
 
-    def send(self, time: int, samples: NDArray[np.int16], *, flags: int = 0) -> None:
-        """Send a frame; waits while the reader's queue is full."""
-        frame = pcm.Frame(self._stream, self.sequence, time, flags, self._rate, samples.tobytes())
+    def wait(self, count: int) -> list[pcm.Frame]:
+        """Wait until so many frames came in all."""
+        end = time.monotonic() + WAIT
+        while len(self.frames) < count:
+            assert select.select([self.socket], [], [], max(0.0, end - time.monotonic()))[0], (
+                f"{len(self.frames)} frames came: expected {count}"
+            )
+            self.frames.append(pcm.unpack(self.socket.recv(pcm.MAX_DATAGRAM)))
+        return self.frames
+
+    def samples(self, first: int = 0, stream: int | None = None) -> NDArray[np.int16]:
+        """Return what came, joined."""
+        frames = [one for one in self.frames if stream in (None, one.stream)]
+        return np.frombuffer(b"".join(bytes(one.samples) for one in frames[first:]), np.int16)
+
+    def send(
+        self, engine_path: str, stream: int, samples: NDArray[np.int16], rate: int, flags: int = 0
+    ) -> None:
+        """Send a frame."""
+        frame = pcm.Frame(stream, self.sequence, 0, flags, rate, samples.tobytes())
         self.sequence += 1
-        self._socket.send(pcm.pack(frame))
+        self.socket.sendto(pcm.pack(frame), engine_path)
 
-    def send_all(self, time: int, samples: NDArray[np.int16], *, last: bool = False) -> None:
-        """Send samples as frames of 20 ms."""
-        size = self._rate // 50
-        for at in range(0, len(samples), size):
-            final = last and at + size >= len(samples)
-            self.send(time + at, samples[at : at + size], flags=pcm.LAST if final else 0)
-
-    def __del__(self) -> None:
-        self._socket.close()
-
-
-def json_of(settings: msgspec.Struct) -> str:
-    """Return settings as a process takes them."""
-    return msgspec.json.encode(settings, enc_hook=str).decode()
+    def close(self) -> None:
+        """Close it."""
+        self.socket.close()

@@ -12,7 +12,7 @@ from sip.media.io.main import serve
 from sip.media.io.protocol import Event, RecordingProgress
 from sip.media.io.settings import IoSettings
 from telephony.kernel.http.outbound_addresses import OutboundSettings
-from tests.support.media import json_of
+from tests.support.media_fakes import json_of
 
 
 class Recordings:

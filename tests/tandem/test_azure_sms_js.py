@@ -121,7 +121,7 @@ def test_a_recipient_who_answers_stop_gets_its_confirmation_and_nothing_more(run
     view = running.message(stops[-1]["messageId"])  # it answers the confirmation too, which changes nothing
     kinds = [entry["kind"] for entry in view["timeline"]]
     assert kinds == ["message.received", "message.routed", "opt-out.added"]
-    answer = running.wait_for_state(view["timeline"][1]["data"]["answer"], "delivered")
+    answer = running.wait_for_state(view["timeline"][-1]["data"]["answer"], "delivered")
     assert answer["timeline"][0]["source"] == "compliance"
     assert answer["text"].startswith("You are opted out")
     refused, report = calls(

@@ -248,7 +248,7 @@ class ControlClient:
         finally:
             channel.close()
             self._channel = None
-            if welcomed:
+            if welcomed and self._task is not None:  # whoever stops us knows
                 self._tell("away", self, reasons[0] if reasons else "closed")
         return welcomed
 

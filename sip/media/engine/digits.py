@@ -144,15 +144,15 @@ class Digits:
         packets, done = events.due(self._mouths.stamps)
         self.holds[packets.rows] = True
         for index, slot in enumerate(packets.rows.tolist()):
-            one = packets.rows[index : index + 1]
+            row = packets.rows[index : index + 1]
             if not legs.remote[slot]:
                 continue
             self._sender.send(
-                one,
+                row,
                 packets.payload[index : index + 1],
-                legs.sequence[one] + 1,
+                legs.sequence[row] + 1,
                 packets.timestamp[index : index + 1],
-                legs.event_type[one],
+                legs.event_type[row],
                 packets.marker[index : index + 1],
                 now_us,
             )

@@ -1,4 +1,4 @@
-"""What legs of RTP say: jitter buffers, decoding, concealment and comfort noise, a frame of 20 ms at a time."""
+"""What legs of RTP say: jitter buffers, decoding, concealment and comfort noise, 20 ms at a time."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The engine: everything that it holds, and what it does in a tick. Without a clock or a socket of its own."""
+"""The engine: everything that it holds, and what it does in a tick. Clock and sockets are given to it."""
 
 import time
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class Engine:
         self.intake = Intake(self.legs, self._latched, self.encryption.decrypt)
         self.shared = SharedPort(self.legs)
         self.playout = Playout(self.legs, self.sender, tell, self.touched)
-        self.reports = Reports(self.legs, io, tell)
+        self.reports = Reports(self.legs, io, tell, wall)
         self.meter = Meter()
         self.draining = False
         self.ticks = 0
@@ -169,7 +169,7 @@ class Engine:
             silent = used[legs.receives[used]]
             for slot in silent[now - legs.last_us[silent] > 1_000_000].tolist():
                 self._silent(slot, now)
-        self.reports.second(now)
+        self.reports.second(now, self)
         self.meter.second()
 
     def _silent(self, slot: int, now_us: int) -> None:

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         io = open_io(settings)
         pcm = PcmSocket(settings.pcm)
         holder: list[Commands] = []
-        control = Control(settings.control, lambda owner, command, files: holder[0](owner, command, files))
+        control = Control(settings.control, lambda *asked: holder[0](*asked))  # noqa: PLW0108 - filled below
         engine = Engine(settings, io, control.tell)
         commands = Commands(engine, pcm, engine_name(settings.name))
         holder.append(commands)
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _raise_limits(legs: int) -> None:
-    """Allow two sockets a leg, and what else there is. Raises nothing: opening a leg tells what is missing."""
+    """Allow two sockets a leg, and what else there is; where that fails, opening a leg tells it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * legs + 256
     if soft < wanted:

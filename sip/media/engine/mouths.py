@@ -1,4 +1,4 @@
-"""What legs of RTP are sent when they are played out: resampled, encoded, cut into packets of their length."""
+"""What legs of RTP are sent when they are played out: resampled, encoded, cut into packets."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ class Mouths:
         """Send a frame to each leg; of those that are `held` (a digit is being sent) only time passes."""
         self._start(slots, now_us)
         legs = self._legs
-        open_ = legs.sends[slots] & (legs.remote[slots] != 0) & ~held
+        open_: NDArray[np.bool_] = legs.sends[slots] & (legs.remote[slots] != 0) & ~held
         quiet = self._quieten(slots, frames, open_, now_us)
         open_ &= ~quiet
         codecs = legs.codec[slots]
@@ -111,7 +111,7 @@ class Mouths:
     def _quieten(self, slots: Rows, frames: Pcm, open_: NDArray[np.bool_], now_us: int) -> NDArray[np.bool_]:
         """Send comfort noise to those who take it and hear nothing else; tell who they are."""
         legs = self._legs
-        takes = (legs.noise_type[slots] != NO_PAYLOAD_TYPE) & open_
+        takes: NDArray[np.bool_] = (legs.noise_type[slots] != NO_PAYLOAD_TYPE) & open_
         if not takes.any():
             return takes
         which = np.flatnonzero(takes)

@@ -84,8 +84,8 @@ class Io(Protocol):
     def send(self, outbox: Outbox) -> int:
         """Send everything in the outbox; return how many the kernel did not take."""
 
-    def send_rtcp(self, slot: int, packet: bytes, address: tuple[str, int]) -> None:
-        """Send a packet from a leg's port of RTCP."""
+    def send_rtcp(self, slot: int, packet: bytes, address: tuple[str, int], *, mux: bool) -> None:
+        """Send a packet from a leg's port of RTCP; with `mux` from that of RTP."""
 
     def shutdown(self) -> None:
         """Close every socket."""

@@ -1,4 +1,4 @@
-"""The socket that PCM comes by from other processes, and goes by to them: Unix datagrams, never waited for."""
+"""The socket that PCM comes and goes by, from and to other processes: Unix datagrams, never waited for."""
 
 import os
 import socket
@@ -51,7 +51,7 @@ class PcmSocket:
         return frames
 
     def send(self, path: str, frame: Frame) -> bool | None:
-        """Send a frame; tell whether it was taken: False when the reader is too slow, None when it is gone."""
+        """Send a frame; tell if it was taken: False when the reader is too slow, None when it is gone."""
         try:
             self._socket.sendto(pack(frame), path)
         except BlockingIOError:

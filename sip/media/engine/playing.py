@@ -76,14 +76,12 @@ class Plays:
         if command.rate not in RATES or not 0 < command.samples <= MAX_CLIP_SAMPLES:
             return Refused(
                 Refusal.UNSUPPORTED,
-                f"{command.samples} samples at {command.rate}: expected 1 to {MAX_CLIP_SAMPLES} at one of {RATES}",
+                f"{command.samples} samples at {command.rate}: at most {MAX_CLIP_SAMPLES} at {RATES}",
             )
         if (owner, command.clip) not in self._clips and len(self._clips) >= MAX_CLIPS:
             return Refused(Refusal.FULL, f"all {MAX_CLIPS} clips are in use")
         if not clips.is_sealed(descriptors[0]):
-            return Refused(
-                Refusal.UNSUPPORTED, "the clip's memory is not sealed: it could change while it plays"
-            )
+            return Refused(Refusal.UNSUPPORTED, "the clip's memory is not sealed: it could change meanwhile")
         try:
             mapped = mmap.mmap(descriptors[0], 2 * command.samples, prot=mmap.PROT_READ)
         except (OSError, ValueError):

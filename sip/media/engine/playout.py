@@ -84,6 +84,7 @@ class Playout:
         self.digits = Digits(legs, sender, self.mouths, tell, touched)
         self.listening = Listening(legs, tell)
         self._groups: list[list[Group]] = [[] for _ in range(PHASES)]
+        self._turn = 0  # frames of 20 ms since the start: what taps count by
         self._stale = [True] * PHASES
         self.finished: Callable[[Playing], None] = lambda _: None
         """Told of each that ended by itself."""
@@ -114,6 +115,7 @@ class Playout:
 
     def tick(self, phase: int, now_us: int) -> None:
         """Play out a quarter of all."""
+        self._turn += phase == 0
         if self._stale[phase]:
             self._groups[phase] = self._plan(phase)
             self._stale[phase] = False
@@ -240,7 +242,7 @@ class Playout:
     def _tap(self, taps: list[Tapping], frame: Pcm, rate: int, *, heard: bool) -> None:
         for tap in taps:
             if tap.heard == heard:
-                tap.write(frame, rate)
+                tap.write(frame, rate, self._turn)
                 dropped = tap.news()
                 if dropped:
                     self._tell(tap.owner, TapLost(tap.name, dropped))

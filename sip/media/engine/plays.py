@@ -78,9 +78,7 @@ class ClipSound:
             return piece
         if self._resampler is None or self._target != rate:
             self._resampler, self._target = Resampler(1, self._rate, rate), rate
-        return self._resampler.process(
-            np.zeros(1, np.intp), piece[None, :], np.empty((1, rate // 50), np.int16)
-        )[0]
+        return _row(self._resampler, piece, np.empty((1, rate // 50), np.int16))
 
     @property
     def length_ms(self) -> int:
@@ -101,10 +99,12 @@ class StreamSound:
         self._starved = 0
         self._primed = False
         self.ended = False
+        self.received = 0
         self.dropped = 0
 
     def put(self, samples: Pcm, *, last: bool, flush: bool) -> None:
         """Take samples at the stream's rate."""
+        self.received += 1
         self.ended = False
         if flush:
             self._waiting.clear()
@@ -151,7 +151,7 @@ class StreamSound:
             if self._resampler is None or self._target != rate:
                 self._resampler, self._target = Resampler(1, self.rate, rate), rate
             out = np.empty((1, rate // 50), np.int16)
-            return self._resampler.process(np.zeros(1, np.intp), piece[None, :], out)[0]
+            return _row(self._resampler, piece, out)
         if self.ended:
             return None
         self._starved += 1
@@ -163,6 +163,12 @@ class StreamSound:
         return 0
 
 
+def _row(resampler: Resampler, frame: Pcm, out: Pcm) -> Pcm:
+    """Resample the one stream of a resampler."""
+    resampled: Pcm = resampler.process(np.zeros(1, np.intp), frame[None, :], out)[0]
+    return resampled
+
+
 class Sound(Protocol):
     """Whatever can be played."""
 
@@ -171,7 +177,7 @@ class Sound(Protocol):
         """Of one round; 0: it has no end, or one that nobody knows."""
 
     def frame(self, rate: int, at_ms: int) -> Pcm | None:
-        """Return the 20 ms from `at_ms` of its round, or of all when it has no rounds; None behind its end."""
+        """Return the 20 ms from `at_ms` of its round, or of all without rounds; None behind its end."""
 
 
 @dataclass(eq=False)

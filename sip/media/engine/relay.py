@@ -86,10 +86,10 @@ class Relay:
         octets = inbox.data[rows, HEADER : HEADER + length]
         if codec == to or codec + to == 1:  # copied, or one law into the other: nothing is carried over
             return [(places, self._transcoder.transcode(codec, to, slots, octets))]
-        parts = []
-        for part in rounds(slots):
-            parts.append((places[part], self._transcoder.transcode(codec, to, slots[part], octets[part])))
-        return parts
+        return [
+            (places[part], self._transcoder.transcode(codec, to, slots[part], octets[part]))
+            for part in rounds(slots)
+        ]
 
     def _anchor(self, slot: int, peer: int, taken: Taken, index: int, now_us: int) -> None:
         """Join a source on where the leg's own stream is."""

@@ -106,10 +106,10 @@ class SocketIo:
                 failed += 1
         return failed
 
-    def send_rtcp(self, slot: int, packet: bytes, address: tuple[str, int]) -> None:
+    def send_rtcp(self, slot: int, packet: bytes, address: tuple[str, int], *, mux: bool) -> None:
         """Send from a leg's port of RTCP; a full buffer loses it, as the net may."""
         try:
-            self._pairs[slot][1].sendto(packet, address)
+            self._pairs[slot][0 if mux else 1].sendto(packet, address)
         except OSError:
             pass
 

@@ -33,8 +33,8 @@ class Tapping:
     _resampler: Resampler | None = None
     _source: int = 0
 
-    def write(self, frame: Pcm, rate: int) -> None:
-        """Send a frame of `rate`."""
+    def write(self, frame: Pcm, rate: int, turn: int) -> None:
+        """Send a frame of `rate`, the engine's so many-th: equal turns of all taps are the same moment."""
         silent = not frame.any()
         target = self.outlet.rate
         if rate != target:
@@ -43,6 +43,7 @@ class Tapping:
             out = np.empty((1, target // 50), np.int16)
             frame = self._resampler.process(np.zeros(1, np.intp), frame[None, :], out)[0]
             silent = silent and not frame.any()
+        self.outlet.time = max(self.outlet.time, turn * (target // 50))
         self.outlet.write(frame, silent=silent)
         self.quiet_for += 1
 

@@ -76,7 +76,7 @@ class Transcoder:
     def decode(self, codec: int, slots: Rows, octets: Octets) -> Pcm:
         """Return payloads of one codec and length, [n, octets], as samples at the codec's rate."""
         count, length = octets.shape
-        if codec == PCMU or codec == PCMA:
+        if codec in (PCMU, PCMA):
             out = np.empty((count, length), np.int16)
             return g711.ulaw_decode(octets, out) if codec == PCMU else g711.alaw_decode(octets, out)
         if codec == G722:
@@ -88,7 +88,7 @@ class Transcoder:
     def encode(self, codec: int, slots: Rows, pcm: Pcm) -> Octets:
         """Return samples at the codec's rate as payloads."""
         count, samples = pcm.shape
-        if codec == PCMU or codec == PCMA:
+        if codec in (PCMU, PCMA):
             out = np.empty((count, samples), np.uint8)
             return g711.ulaw_encode(pcm, out) if codec == PCMU else g711.alaw_encode(pcm, out)
         if codec == G722:

@@ -101,6 +101,8 @@ class Timeline:
         self._over[track] = self._over[track] or last
         if not self._count(track, sequence):
             self.dropped += 1
+        elif not len(samples):  # an engine's last frame is an empty one
+            self._latest = max(self._latest, time)
         elif self._segments:
             self._place(track, time, samples)
         elif self._paused:

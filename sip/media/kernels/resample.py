@@ -29,8 +29,10 @@ BETA: Final = 10.0
 BITS: Final = 34
 """Of a coefficient after the point: 16 of a sample, 34, and 3 for the sum are 53."""
 
-_BLOCK: Final = 40
+_BLOCK: Final = 32
 """Samples that one product yields at the higher rate, at least: more waste products, fewer waste calls."""
+_LEAST: Final = 16
+"""Samples out of one product going down: fewer columns leave the processor's vectors empty."""
 _GROUP: Final = 128
 """Streams at a time: samples, filter and results (float64) stay in the second cache."""
 
@@ -60,7 +62,8 @@ class Resampler:
         self.down: Final = from_rate // common
         self._history: Final = 0 if self.up == self.down else TAPS * max(self.up, self.down) // self.up
         self._tail: Final = np.zeros((capacity, self._history), np.int16)
-        self._block: Final = self.down * -(-_BLOCK // max(self.up, self.down))
+        most = -(-_BLOCK // max(self.up, self.down))
+        self._block: Final = self.down * (most if self.up > 1 else max(most, _LEAST))
         self._matrix, self._middle = self._make_matrix()
         self._work = np.empty((0, 0))
         self._results = np.empty((0, 0))
@@ -92,45 +95,55 @@ class Resampler:
         if self.up == self.down:
             np.copyto(out, pcm)
             return out
+        history = self._history
         for begin in range(0, streams, _GROUP):
             group = slice(begin, begin + _GROUP)
             slots = rows[group]
-            heard = np.concatenate((self._tail[slots], pcm[group]), axis=1)
-            self._tail[slots] = heard[:, samples:]
-            self._convert(heard, out[group])
+            self._convert(slots, pcm[group], out[group])
+            if samples < history:
+                self._tail[slots, : history - samples] = self._tail[slots, samples:]
+                self._tail[slots, history - samples :] = pcm[group]
+            else:
+                self._tail[slots] = pcm[group, samples - history :]
         return out
 
-    def _convert(self, heard: Pcm, out: Pcm) -> None:
-        """Turn what was kept and what came, [streams, history + samples], into `out`."""
-        streams, samples = len(heard), heard.shape[1] - self._history
-        half = self._history // 2
-        if self.down == 1:
-            products = self._products(heard, samples).reshape(streams, samples, -1)
+    def _convert(self, slots: Rows, pcm: Pcm, out: Pcm) -> None:
+        """Turn what was kept of slots and what came into `out`."""
+        streams, samples = pcm.shape
+        tail = self._tail[slots]
+        if self.up > 1 and self.down > 1:
+            to_int16(self._products(tail, pcm), out)
+        elif self.down == 1:
             between = out.reshape(streams, samples, self.up)
-            np.copyto(between[:, :, 0], heard[:, half : half + samples])
-            to_int16(products, between[:, :, 1:])
-        elif self.up == 1:
-            # Of `down` samples in a row one is only ever met by the filter's middle: it needs no product.
-            others = heard.reshape(streams, -1, self.down)[:, :, 1:]
-            products = self._products(others, samples)
-            products += heard[:, half : half + samples : self.down] * self._middle
-            to_int16(products, out)
+            to_int16(self._products(tail, pcm).reshape(streams, samples, -1), between[:, :, 1:])
+            _delayed(tail, pcm, between[:, :, 0])
         else:
-            to_int16(self._products(heard, samples), out)
+            # Of `down` samples in a row one is only ever met by the filter's middle: it needs no product.
+            met = np.empty(out.shape, np.int16)
+            _delayed(tail[:, :: self.down], pcm[:, :: self.down], met)
+            products = self._products(
+                tail.reshape(streams, -1, self.down)[:, :, 1:], pcm.reshape(streams, -1, self.down)[:, :, 1:]
+            )
+            products += met * self._middle
+            to_int16(products, out)
 
-    def _products(self, heard: Pcm, samples: int) -> Doubles:
-        """Return what the filter makes, float64 [streams, samples out]; valid until the next call."""
-        streams, block = len(heard), self._block
-        blocks = -(-samples // block)
+    def _products(self, tail: Pcm, pcm: Pcm) -> Doubles:
+        """Return what the filter makes, float64 [streams, samples out]; valid until the next call.
+
+        Both are [streams, samples], or [streams, periods, samples of a period that are filtered].
+        """
+        streams = len(pcm)
+        kept, came = math.prod(tail.shape[1:]), math.prod(pcm.shape[1:])
         width, made = self._matrix.shape
-        step = block - block // self.down if self.up == 1 else block
-        length = width + (blocks - 1) * step
+        step = width - kept
+        blocks = -(-came // step)
+        length = kept + blocks * step
         if self._work.shape[1] != length or len(self._work) < streams:
             self._work = np.zeros((streams, length))
             self._results = np.empty((streams, blocks * made))
         work, results = self._work[:streams], self._results[:streams]
-        there = heard.shape[1] if heard.ndim == 2 else heard.shape[1] * heard.shape[2]
-        np.copyto(work[:, :there].reshape(heard.shape), heard)
+        np.copyto(work[:, :kept].reshape(tail.shape), tail)
+        np.copyto(work[:, kept : kept + came].reshape(pcm.shape), pcm)
         if streams < FEW:
             windows = as_strided(work, (streams, blocks, width), (work.strides[0], step * 8, 8))
             every = np.ascontiguousarray(windows).reshape(-1, width)
@@ -139,7 +152,7 @@ class Resampler:
             for number in range(blocks):
                 part = work[:, number * step : number * step + width]
                 np.matmul(part, self._matrix, out=results[:, number * made : (number + 1) * made])
-        return results[:, : samples // block * made + samples % block * made // block]
+        return results[:, : came * made // step]
 
     def _make_matrix(self) -> tuple[Doubles, float]:
         """Return [history + block, block out], and the filter's middle; without what needs no product.
@@ -165,3 +178,13 @@ class Resampler:
         elif up == 1:
             matrix = matrix[inputs % down != 0]
         return np.ascontiguousarray(matrix), middle
+
+
+def _delayed(tail: Pcm, pcm: Pcm, out: Pcm) -> None:
+    """Write samples that are half of `tail` late into `out`, [streams, samples]."""
+    half, samples = tail.shape[1] // 2, out.shape[1]
+    if samples <= half:
+        np.copyto(out, tail[:, half : half + samples])
+    else:
+        np.copyto(out[:, :half], tail[:, half:])
+        np.copyto(out[:, half:], pcm[:, : samples - half])

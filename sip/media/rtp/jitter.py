@@ -126,10 +126,10 @@ class JitterBuffers:
     def passed(self, rows: NDArray[np.intp], sequence: NDArray[np.int64]) -> None:
         """Tell of packets without audio (digits, comfort noise): their numbers are no loss. No row twice."""
         high = self._high[rows]
-        ahead = np.clip(sequence - high, 0, _HISTORY - 1).astype(np.uint64)
-        known = high >= 0
-        self._seen[rows] = np.where(known, self._seen[rows] << ahead, 0)
-        self._high[rows] = np.where(known, np.maximum(high, sequence), high)
+        ahead = np.where(high < 0, 0, sequence - high)
+        shift = np.clip(ahead, 0, _HISTORY - 1).astype(np.uint64)
+        self._seen[rows] = np.where(ahead >= _HISTORY, np.uint64(0), self._seen[rows] << shift)
+        self._high[rows] = high + np.maximum(ahead, 0)
 
     # --- in -----------------------------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
-"""How good a call sounds, estimated by the E-model (ITU-T G.107 with the simplifications of its use by G.113).
+"""How good a call sounds, estimated by the E-model (ITU-T G.107, in its simplified form).
 
     R = 93.2 - Id - Ie_eff
     Id = 0.024 d + 0.11 (d - 177.3) where d > 177.3          d: one-way delay from mouth to ear, ms
     Ie_eff = Ie + (95 - Ie) Ppl / (Ppl / BurstR + Bpl)       Ppl: per cent of frames that are not there
     MOS = 1 + 0.035 R + R (R - 60) (100 - R) 7e-6            within 1 and 4.5
 
-93.2 is R of all defaults. Ie and Bpl are by codec (G.113 appendix I: G.711 0 and, with concealment, 25.1). The
-scale is that of narrow bands: wide ones (G.722, L16 at 16000 and more) are held against the same 4.4, where
-G.722 loses as G.711 does. It is a guess to compare calls by, no measurement of what was heard.
+93.2 is R of all defaults. Ie and Bpl are by codec (G.113 appendix I: G.711 0 and, with concealment, 25.1).
+The scale is that of narrow bands: wide ones (G.722, L16 at 16000 and more) are held against the same 4.4, and
+lose as G.711 does. It is a guess to compare calls by, no measurement of what was heard.
 """
 
 from dataclasses import dataclass

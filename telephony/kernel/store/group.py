@@ -53,7 +53,12 @@ def run_group(tx: Connection, group: Sequence[Waiting]) -> list[Outcome]:
 
     A single job runs without a SAVEPOINT: when it raises, there is nothing to commit. Raises GroupLost.
     """
-    _lock(tx, group)
+    try:
+        _lock(tx, group)
+    except Exception as error:  # of the database; smaller groups need fewer locks
+        if len(group) > 1 or is_away(error):
+            raise GroupLost(error) from error
+        return [(group[0], None, _for_caller(error))]
     if len(group) == 1:
         return [_run_single(tx, group[0])]
     outcomes: list[Outcome] = []

@@ -34,7 +34,7 @@ MAX_PERIOD: Final = 31 * DAY
 """A month: what longer periods show, a day of them shows as well."""
 
 MAX_INTERACTIONS: Final = 200_000
-"""Interactions of one replay: some half a minute of work beside everything else."""
+"""Interactions of one replay: some fifteen seconds of work beside everything else."""
 
 
 class SheetBook(Sheets, Protocol):

@@ -57,7 +57,8 @@ async def test_messages_that_are_over_keep_nothing_of_the_person(store: Store) -
     on = await plane(store)
     messages = await on.accept("A secret text", count_=8)
     first = messages[0]
-    for data in ({"to": "+12065550100", "part": 1}, {"to": "+912065550100"}):
+    spelled = {"link": "one", "written": ["030123456", "0206 5550100"]}
+    for data in ({"to": "+12065550100", "part": 1}, {"to": "+912065550100"}, spelled):
         await store.write(
             lambda tx, data=data: append(tx, on.resource, first.id, START, on.node, "test", "test.kind", data)
         )
@@ -72,6 +73,7 @@ async def test_messages_that_are_over_keep_nothing_of_the_person(store: Store) -
     assert [entry.data for entry in (await on.view(first)).timeline if entry.kind == "test.kind"] == [
         {"to": "erased", "part": 1},
         {"to": "+912065550100"},
+        {"link": "one"},
     ]
     left = await on.view(messages[7])
     assert (left.message.to, left.text) == (PEER, "A secret text")

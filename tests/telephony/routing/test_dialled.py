@@ -253,3 +253,18 @@ def test_anything_reads_as_one_number_or_one_refusal_and_a_number_as_itself(writ
 )
 def test_a_numbers_country_is_known_where_countries_share_a_code(number: str, country: str) -> None:
     assert country_of(E164(number)) == country
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.builds(
+        lambda code, rest: f"+{code}{rest}",
+        st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),
+        st.text("0123456789", min_size=4, max_size=12),
+    )
+)
+def test_what_needs_no_reading_reads_the_same(number: str) -> None:
+    if parse_e164(number) is None:
+        return
+    slow = read(f" {number}")  # the blank makes it take every step
+    assert (read(number).number, read(number).refusal) == (slow.number, slow.refusal)

@@ -11,7 +11,7 @@ from telephony.routing.compiling import check_set
 from telephony.routing.decide import Question, decide
 from telephony.routing.inbound import compile_inbound
 from telephony.routing.overlaps import MAX_ODDITIES, Oddity, oddities
-from telephony.routing.rules import InboundRule, Kind, Route, RouteSet
+from telephony.routing.rules import BY_NUMBER, InboundRule, Kind, Route, RouteSet
 from telephony.routing.table import compile_table
 from telephony.routing.targets import TargetKinds
 from telephony.routing.windows import Window
@@ -151,6 +151,18 @@ def test_a_set_that_lets_no_text_in_is_told() -> None:
     )
     for inbound, expected in cases:
         rules = RouteSet(inbound=inbound)
-        odd = check_set(rules, CARRIERS, TargetKinds(), operator=True)
+        odd = check_set(replace(rules, routes=(route(1),)), CARRIERS, TargetKinds(), operator=True)
         assert [each.what for each in odd] == expected
         assert check_set(rules, CARRIERS, TargetKinds(), operator=False) == ()
+
+
+def test_a_set_that_lets_no_text_out_is_told() -> None:
+    texts = InboundRule(id="texts", target=HOOK, kinds=(Kind.SMS,), prefixes=("",))
+    for routes, expected in (
+        ((), ["No route is for texts: none leaves."]),
+        ((route(1, kind=Kind.VOICE), route(2, enabled=False)), ["No route is for texts: none leaves."]),
+        ((route(1, target=BY_NUMBER),), []),
+    ):
+        rules = RouteSet(inbound=(texts,), routes=routes)
+        odd = check_set(rules, CARRIERS, TargetKinds(), operator=True)
+        assert [each.text for each in odd if not each.rules] == expected

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from telephony.kernel.errors import Unavailable
 from telephony.kernel.ids import ResourceId, new_id
 from telephony.kernel.store.engine import open_engine
-from telephony.kernel.store.group import Outcome, Waiting
+from telephony.kernel.store.group import Outcome, Waiting, run_group
 from telephony.kernel.store.writer import Writer
 from telephony.usage.counters import Most, add, lock_of, used
 
@@ -94,6 +94,16 @@ def test_counters_in_opposite_order_are_locked_in_one(postgresql_url: str) -> No
 def test_without_the_locks_one_of_the_gateways_would_be_refused(postgresql_url: str) -> None:
     done = crossed(postgresql_url, Plain)
     assert [type(error) for _, _, error in done if error is not None] == [Unavailable]
+
+
+def test_a_lock_that_is_not_had_in_time_is_told_as_busy(postgresql_url: str) -> None:
+    engine = open_engine(postgresql_url)
+    with engine.connect() as holder, engine.connect() as tx:
+        holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_of(ONE)})
+        tx.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        ((_, _, error),) = run_group(tx, [waiting(Named(ONE, lambda: None))])
+    engine.dispose()
+    assert isinstance(error, Unavailable)
 
 
 def test_resources_have_keys_of_their_own() -> None:

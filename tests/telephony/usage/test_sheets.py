@@ -5,8 +5,11 @@ import pytest
 from telephony.kernel.clock import HOUR
 from telephony.kernel.errors import Conflict, InvalidRequest, NotFound
 from telephony.kernel.store import Store
+from telephony.usage.book import Book
 from telephony.usage.rating import Kind
+from telephony.usage.settings import LimitSettings
 from telephony.usage.sheets import (
+    BUY,
     SELL,
     Activate,
     AddRates,
@@ -112,3 +115,16 @@ async def test_nobody_is_charged_by_a_sheet_that_there_is_not(store: Store) -> N
     await store.write(BeginDraft("draft", "USD", 1))
     with pytest.raises(NotFound):
         await store.write(UseSheet(SELL, "*", "draft"))
+
+
+async def test_a_carrier_is_charged_by_the_sheet_that_its_description_names(store: Store) -> None:
+    declared = {"acme": "named", "beta": "not-there"}
+    book = Book(store, LimitSettings(), lambda carrier: declared.get(carrier, ""))
+    await put(store, "named", [sms("1", 5)])
+    await put(store, "used", [sms("1", 7)])
+    for carrier in ("acme", "beta", "gamma"):
+        await store.write(UseSheet(BUY, carrier, "used"))
+    await book.refresh()
+    named = {carrier: sheet.name for carrier in ("acme", "beta", "gamma") if (sheet := book.buy(carrier))}
+    assert named == {"acme": "named", "beta": "used", "gamma": "used"}
+    assert book.buy("other") is None

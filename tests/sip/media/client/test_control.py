@@ -14,7 +14,7 @@ from sip.media.client import control
 from sip.media.client.control import ControlClient, MediaAway, MediaFull, MediaRefused
 from sip.media.client.engines import DIALECT, Engines
 from sip.media.clips import is_sealed, make_clip
-from tests.support.media import FakeEngine, fake_engine
+from tests.support.media_fakes import FakeEngine, fake_engine
 
 pytestmark = pytest.mark.wire
 

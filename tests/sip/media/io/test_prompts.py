@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sip.media.client.media_io import Prompt
 from sip.media.io.protocol import Failure
 from sip.media.io.transcoders import PromptUnusable
-from tests.support.media import loudest, tone, write_wav
+from tests.support.media_fakes import loudest, tone, write_wav
 from tests.support.media_io import Service
 from tests.support.receiver import Receiver
 

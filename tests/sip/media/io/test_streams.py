@@ -8,7 +8,7 @@ import pytest
 
 from sip.media import pcm
 from sip.media.io.streams import PcmPort
-from tests.support.media import FakeTap, tone
+from tests.support.media_fakes import FakeTap, tone
 
 pytestmark = pytest.mark.wire
 

@@ -8,7 +8,7 @@ import pytest
 from sip.media.io import wav
 from sip.media.io.timeline import Block
 from sip.media.io.wav_file import WavFile
-from tests.support.media import read_wav, tone
+from tests.support.media_fakes import read_wav, tone
 
 pytestmark = pytest.mark.wire
 

@@ -45,8 +45,8 @@ class Peer:
         count = len(packets)
         told = self.receiver.process(
             np.full(count, row, np.intp), np.array([p[0] % 2**32 for p in packets], np.int64),
-            np.array([p[4] for p in packets]), buffer, np.full(count, 12, np.intp), np.full(count, 4, np.intp),
-            np.full(count, self.now, np.int64),
+            np.array([p[4] for p in packets]), buffer,
+            np.full(count, 12, np.intp), np.full(count, 4, np.intp), np.full(count, self.now, np.int64),
         )  # fmt: skip
         return told + self.receiver.tick(self.now)
 

@@ -122,7 +122,7 @@ extended = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.lists(st.one_of(st.binary(max_size=SIZE + 8), likely, extended), min_size=1, max_size=12))
 def test_any_octets_end_in_a_right_row_or_in_a_reason(packets: list[bytes]) -> None:
     headers = batch(packets)
@@ -133,7 +133,7 @@ def test_any_octets_end_in_a_right_row_or_in_a_reason(packets: list[bytes]) -> N
 def test_thousands_of_random_packets_are_read_as_one_by_one() -> None:
     chance = np.random.default_rng(1)
     packets = []
-    for _ in range(4000):
+    for _ in range(2500):
         octets = bytearray(chance.bytes(int(chance.integers(8, SIZE))))
         octets[0] = (octets[0] & 0x33) | 0x80
         if octets[0] & 0x10 and len(octets) > 30:
@@ -143,7 +143,7 @@ def test_thousands_of_random_packets_are_read_as_one_by_one() -> None:
     headers = batch(packets)
     for row, octets in enumerate(packets):
         assert row_of(headers, row) == reference(octets)
-    assert headers.valid.sum() > 800
+    assert headers.valid.sum() > 500
     assert set(headers.reason.tolist()) >= {0, 1, 3, 4, 5}
 
 

@@ -110,7 +110,8 @@ def test_what_is_no_rtcp_is_refused_by_name(octets: bytes, what: str) -> None:
 likely = st.lists(
     st.builds(
         lambda kind, count, body, first: packet(kind, body + bytes(-len(body) % 4), count, first),
-        st.integers(199, 208), st.integers(0, 31), st.binary(max_size=60), st.sampled_from([0x80, 0x80, 0xA0, 0x40]),
+        st.integers(199, 208), st.integers(0, 31), st.binary(max_size=60),
+        st.sampled_from([0x80, 0x80, 0xA0, 0x40]),
     ),
     max_size=4,
 ).map(b"".join)  # fmt: skip
