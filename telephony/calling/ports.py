@@ -1,7 +1,7 @@
 """What calls need of those who signal and carry audio, in their own words. `sip` implements them.
 
-A leg's name is the calling plane's own for what it dials; for what comes, the implementation's. Audio needs no
-word of the plane's to begin: whoever answers or dials a leg has its place in the engine already.
+A leg's name is the calling plane's own for what it dials; for what comes, the implementation's. Audio needs
+no word of the plane's to begin: whoever answers or dials a leg has its place in the engine already.
 """
 
 from enum import StrEnum
@@ -47,7 +47,7 @@ class Quality(Struct, frozen=True):
     mos: float | None = None
 
 
-# --- what legs tell ------------------------------------------------------------------------------------------
+# --- what legs tell -----------------------------------------------------------------------------------------
 
 
 class Offered(Struct, frozen=True):

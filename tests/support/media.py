@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -202,15 +203,25 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def talk(peers: list[RtpPeer], frames: list[Callable[[int], bytes]], count: int, *, ticks: int = 160) -> None:
-    """Let peers send `count` frames of 20 ms at their time, and listen meanwhile.
+def talk(
+    peers: list[RtpPeer],
+    frames: list[Callable[[int], bytes | list[bytes]]],
+    count: int,
+    *,
+    ticks: list[int] | None = None,
+) -> None:
+    """Let peers send for `count` times 20 ms, at their time, and listen meanwhile.
 
-    `frames` makes the payload of a peer's frame, by its number.
+    `frames` makes what a peer sends in a turn, by its number: a payload, or several; `ticks` is what each of
+    a peer's packets lasts.
     """
     begin = time.monotonic()
+    lasting = ticks or [160] * len(peers)
     for number in range(count):
-        for peer, frame in zip(peers, frames, strict=True):
-            peer.send(frame(number), ticks=ticks)
+        for peer, frame, each in zip(peers, frames, lasting, strict=True):
+            made = frame(number)
+            for payload in [made] if isinstance(made, bytes) else made:
+                peer.send(payload, ticks=each)
         until = begin + (number + 1) * 0.02
         while True:
             left = until - time.monotonic()
@@ -219,7 +230,7 @@ def talk(peers: list[RtpPeer], frames: list[Callable[[int], bytes]], count: int,
             for ready in select.select([peer.socket for peer in peers], [], [], left)[0]:
                 next(peer for peer in peers if peer.socket is ready).heard.append(ready.recv(4096))
     for peer in peers:
-        peer.listen(time.monotonic() + 0.05)
+        peer.listen(time.monotonic() + 0.03)
 
 
 def sine(hertz: float, rate: int = 8000, level: float = -10.0) -> Callable[[int], NDArray[np.int16]]:
@@ -354,7 +365,7 @@ def ulaw_samples(packets: list[bytes]) -> NDArray[np.int16]:
 
 
 class PcmPeer:
-    """A process's datagram socket of PCM."""
+    """A process's datagram socket of PCM, read by a thread: ten frames are all that such a socket holds."""
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
@@ -362,21 +373,29 @@ class PcmPeer:
         self.socket.bind(self.path)
         self.frames: list[pcm.Frame] = []
         self.sequence = 0
+        self._came = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
 
     def wait(self, count: int) -> list[pcm.Frame]:
         """Wait until so many frames came in all."""
-        end = time.monotonic() + WAIT
-        while len(self.frames) < count:
-            assert select.select([self.socket], [], [], max(0.0, end - time.monotonic()))[0], (
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.frames) >= count, WAIT), (
                 f"{len(self.frames)} frames came: expected {count}"
             )
-            self.frames.append(pcm.unpack(self.socket.recv(pcm.MAX_DATAGRAM)))
-        return self.frames
+            return list(self.frames)
 
     def samples(self, first: int = 0, stream: int | None = None) -> NDArray[np.int16]:
         """Return what came, joined."""
-        frames = [one for one in self.frames if stream in (None, one.stream)]
+        with self._came:
+            frames = [one for one in self.frames if stream in (None, one.stream)]
         return np.frombuffer(b"".join(bytes(one.samples) for one in frames[first:]), np.int16)
+
+    def _read(self) -> None:
+        while datagram := self.socket.recv(pcm.MAX_DATAGRAM):
+            with self._came:
+                self.frames.append(pcm.unpack(datagram))
+                self._came.notify()
 
     def send(
         self, engine_path: str, stream: int, samples: NDArray[np.int16], rate: int, flags: int = 0
@@ -388,4 +407,7 @@ class PcmPeer:
 
     def close(self) -> None:
         """Close it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as waker:
+            waker.sendto(b"", self.path)
+        self._reader.join(WAIT)
         self.socket.close()

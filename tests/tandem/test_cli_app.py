@@ -96,8 +96,9 @@ def test_a_node_is_the_simulated_carrier_the_gateway_and_a_welcome_when_both_are
 ) -> None:
     found = load(environment={"TANDEM_DATA": str(tmp_path)})
     specs = decode(encode(children(found.configuration, ["tandem"], ["--set", "port=1"])))
-    assert [spec.name for spec in specs] == ["simulated-carrier", "gateway", "welcome"]
-    carrier, gateway, welcome = specs
+    names = ["simulated-carrier", "gateway", "welcome", "media-engine-0", "media-io"]
+    assert [spec.name for spec in specs] == names
+    carrier, gateway, welcome, *_ = specs
     assert gateway.argv == ("tandem", "gateway", "--set", "port=1")
     assert gateway.after == ()
     assert welcome.after == ("simulated-carrier", "gateway")
@@ -108,4 +109,5 @@ def test_a_node_is_the_simulated_carrier_the_gateway_and_a_welcome_when_both_are
 def test_a_node_with_carriers_of_its_own_has_no_simulated_one() -> None:
     prefix = "TANDEM_CARRIERS__ACME__SMPP__MAIN__"
     found = load(environment={prefix + "HOST": "192.0.2.1", prefix + "SYSTEM_ID": "me"})
-    assert [spec.name for spec in children(found.configuration, ["tandem"], [])] == ["gateway", "welcome"]
+    names = [spec.name for spec in children(found.configuration, ["tandem"], [])]
+    assert names == ["gateway", "welcome", "media-engine-0", "media-io"]

@@ -18,7 +18,7 @@ from telephony.kernel.ids import to_text
 from telephony.kernel.secret import Secret
 from tests.support.inside import Inside, inside
 from tests.support.node import free_ports
-from tests.support.receiver import Receiver
+from tests.support.receiver import Canary, Receiver
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 
@@ -220,6 +220,20 @@ async def test_the_receiver_of_a_rules_webhook_verifies_it_once_its_secret_was_r
     last = house.ruled.notifications[-1]
     verify(Secret(rotated.json["secret"]), last.headers, last.body, now=SystemClock().now())
     assert last.headers["aeg-subscription-name"] == made["name"]
+
+
+async def test_a_rule_leads_nowhere_inside_and_the_text_waits_until_it_is_allowed(house: House) -> None:
+    async with Canary() as canary:
+        await house.routes(
+            {"id": "inside", "target": {"kind": "webhook", "url": f"http://127.0.0.1:{canary.port}/in"}}
+        )
+        found = await house.comes("Open up")
+        async with asyncio.timeout(20):
+            while not (failed := [one for one in found["timeline"] if one["kind"] == "webhook.failed"]):
+                await asyncio.sleep(0.02)
+                found = await house.message(found["message"]["messageId"])
+        assert "outbound.allow" in failed[0]["data"]["error"]
+        assert canary.connections == 0
 
 
 async def test_inbound_texts_stand_in_the_usage(house: House) -> None:

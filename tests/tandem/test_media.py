@@ -1,6 +1,7 @@
 """The audio of a running node: its processes, what is told of them, and what is left when they end."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,14 +73,17 @@ def test_a_node_has_an_engine_and_media_io_without_any_setting(running: Node) ->
 
 
 def test_a_leg_is_shown_with_its_packets(running: Node) -> None:
-    asker = Asker(running.data / "sockets" / "engine-0", "gateway-test")
+    asker = Asker(running.data / "sockets" / "engine-0", "gateway")
     peer = RtpPeer(0)
     try:
         local = asker.opened(say.OpenRtp("leg 1", media(peer))).local
         assert local is not None
         peer.target = (local.host, local.port)
         talk([peer], [ulaw_tone(440)], 10)
-        assert asker.quality("leg 1").received == 10
+        shown = tandem(running, "leg 1").stdout
+        assert re.search(r"packets received +10\n", shown)
+        assert re.search(rf"sends to +127.0.0.1:{peer.port}\n", shown)
+        assert 'tandem_media_legs{engine="media-engine-0"}' in running.metrics()
     finally:
         asker.do(say.CloseLeg("leg 1"))
         asker.close()

@@ -118,5 +118,5 @@ def test_a_folder_of_sockets_that_is_a_link_or_a_file_is_refused(tmp_path: Path)
     (tmp_path / "link").symlink_to(tmp_path / "real")
     (tmp_path / "file").touch()
     for name in ("link", "file"):
-        with pytest.raises(ConfigurationError, match="media.sockets"):
+        with pytest.raises(ConfigurationError, match=r"media\.sockets"):
             make_socket_folder(tmp_path / name)

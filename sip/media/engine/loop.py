@@ -49,6 +49,8 @@ class Loop:
             if late > SKIP:
                 due = now
             engine.tick()
+            if self._pcm.stalled:
+                self._pcm.flush()
             if engine.ticks % 200 == 0:
                 plays.second()
             self._control.wait(0.0)

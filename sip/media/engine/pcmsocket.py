@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,9 @@ from sip.media.pcm import LAST, MAX_DATAGRAM, SILENT, Frame, NotPcm, pack, unpac
 
 MOST_A_TICK: Final = 2000
 """Datagrams that are read at a time: a tick's worth of a thousand streams, with room."""
+MOST_WAITING: Final = 50
+"""Frames that wait for a slow reader, a second: Linux lets ten datagrams wait at a Unix socket
+(net.unix.max_dgram_qlen), fewer than one tick may have for a reader of many streams."""
 BUFFER: Final = 4 * 1024 * 1024
 
 
@@ -29,6 +33,8 @@ class PcmSocket:
             self._socket.bind(path)
         finally:
             os.umask(before)
+        self.stalled: set[Outlet] = set()
+        """Those whose readers took no more the last time."""
         self.malformed = 0
         """Datagrams that were no frames."""
 
@@ -62,6 +68,11 @@ class PcmSocket:
             return False
         return True
 
+    def flush(self) -> None:
+        """Try again with those who took no more."""
+        for outlet in list(self.stalled):
+            outlet.flush()
+
     def close(self) -> None:
         """Close it and remove its file."""
         self._socket.close()
@@ -83,33 +94,39 @@ class Outlet:
         self.time = 0
         self.dropped = 0
         self._nobody = 0
+        self._waiting: deque[Frame] = deque()
 
     @property
     def gone(self) -> bool:
         """Whether its reader is gone."""
         return self._nobody >= self.GONE_AFTER
 
-    def write(self, samples: Pcm, *, silent: bool = False) -> bool:
-        """Send a frame; tell whether it was taken. Its time passes in any case."""
+    def write(self, samples: Pcm, *, silent: bool = False) -> None:
+        """Send a frame, after those that wait. Its time passes in any case."""
         flags = SILENT if silent else 0
-        frame = Frame(
-            self.number,
-            self.sequence & 0xFFFF_FFFF,
-            self.time,
-            flags,
-            self.rate,
-            np.ascontiguousarray(samples).tobytes(),
-        )
-        taken = self._socket.send(self.path, frame)
+        octets = np.ascontiguousarray(samples).tobytes()
+        frame = Frame(self.number, self.sequence & 0xFFFF_FFFF, self.time, flags, self.rate, octets)
         self.sequence += 1
         self.time += len(samples)
-        self._nobody = self._nobody + 1 if taken is None else 0
-        if not taken:
+        self._waiting.append(frame)
+        self.flush()
+        if len(self._waiting) > MOST_WAITING:
+            self._waiting.popleft()
             self.dropped += 1
-        return bool(taken)
+
+    def flush(self) -> None:
+        """Send what waits, as far as its reader takes it."""
+        while self._waiting:
+            taken = self._socket.send(self.path, self._waiting[0])
+            if taken is False:
+                self._socket.stalled.add(self)
+                return
+            self._waiting.popleft()
+            self._nobody = self._nobody + 1 if taken is None else 0
+            self.dropped += taken is None
+        self._socket.stalled.discard(self)
 
     def end(self) -> None:
-        """Send the last frame, an empty one."""
-        self._socket.send(
-            self.path, Frame(self.number, self.sequence & 0xFFFF_FFFF, self.time, LAST, self.rate, b"")
-        )
+        """Send the last frame, an empty one; what waits still goes before it."""
+        self._waiting.append(Frame(self.number, self.sequence & 0xFFFF_FFFF, self.time, LAST, self.rate, b""))
+        self.flush()

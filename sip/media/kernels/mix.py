@@ -65,8 +65,12 @@ def mix_minus(
     """
     conferences = _prepared(bridge_of_row, frames)
     for part in _parts(frames, conferences, talks, gains):
-        heard = part.sums[0] if len(part.sizes) == 1 else part.sums.repeat(part.sizes, axis=0)
-        np.subtract(heard, part.given, out=part.given)
+        size = _common(part.sizes)
+        if size:
+            members = part.given.reshape(-1, size, frames.shape[1])
+            np.subtract(part.sums[:, None], members, out=members)
+        else:
+            np.subtract(part.sums.repeat(part.sizes, axis=0), part.given, out=part.given)
         np.clip(part.given, -32768, 32767, out=part.given)
         if isinstance(part.rows, slice):
             np.copyto(out[part.rows], part.given, casting="unsafe")
@@ -138,8 +142,18 @@ def _given(frames: Pcm, talks: Flags, gains: Floats | None) -> Longs:
     return given
 
 
+def _common(sizes: Rows) -> int:
+    """Return the size that all conferences have; 0 when there is none."""
+    first = int(sizes[0])
+    return first if len(sizes) == 1 or bool((sizes == first).all()) else 0
+
+
 def _sums(given: Longs, begins: Rows, sizes: Rows) -> Longs:
     """Return the sum of each conference: of large ones at once, of small ones member after member."""
+    size = _common(sizes)
+    if size:
+        same: Longs = given.reshape(len(sizes), size, -1).sum(axis=1, dtype=np.int32)
+        return same
     sums = given[begins]
     small = np.minimum(sizes, LARGE + 1) % (LARGE + 1)
     for member in range(1, int(small.max(initial=0))):

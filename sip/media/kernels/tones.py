@@ -128,23 +128,30 @@ class ToneBank:
     def process(self, rows: Rows, out: Pcm) -> None:
         """Fill a frame for each of `rows`, none twice; `out`: int16 [rows, samples]. Ended: silence."""
         samples = out.shape[1]
-        left = self._left[rows]
-        if (left >= samples).all():
-            self._fill(rows, out)
-            self._left[rows] = left - samples
-            for row in rows[left == samples].tolist():
-                self._advance(row)
-            return
-        for place, row in enumerate(rows.tolist()):
-            at = 0
-            while at < samples and self._left[row]:
-                count = min(int(self._left[row]), samples - at)
-                self._fill(rows[place : place + 1], out[place : place + 1, at : at + count])
-                self._left[row] -= count
-                at += count
-                if not self._left[row]:
+        at = np.zeros(len(rows), np.int64)
+        while True:
+            # Who is at the same sample and has as many until his segment or the frame ends, goes together.
+            count = np.minimum(self._left[rows], samples - at)
+            done = True
+            for begin, length in sorted(set(zip(at.tolist(), count.tolist(), strict=True))):
+                if length == 0:
+                    continue
+                same = np.flatnonzero((at == begin) & (count == length))
+                if len(same) == len(rows):
+                    self._fill(rows, out[:, begin : begin + length])
+                else:
+                    piece = np.empty((len(same), length), np.int16)
+                    self._fill(rows[same], piece)
+                    out[same, begin : begin + length] = piece
+                self._left[rows[same]] -= length
+                for row in rows[same[self._left[rows[same]] == 0]].tolist():
                     self._advance(row)
-            out[place, at:] = 0
+                done &= begin + length == samples
+            at += count
+            if done:
+                break
+        for place in np.flatnonzero(at < samples).tolist():
+            out[place, at[place] :] = 0
 
     def _fill(self, rows: Rows, out: Pcm) -> None:
         samples = np.arange(out.shape[1], dtype=np.uint32)
