@@ -74,11 +74,18 @@ def run(pipe: Connection, sockets: int) -> None:
 
 
 def _bind() -> socket.socket:
-    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
-    one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    one.bind(("127.0.0.1", 0))
-    return one
+    """Bind an even port: what comes to the odd one after it is RTCP, and nobody's here."""
+    odd = []
+    while True:
+        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+        one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        one.bind(("127.0.0.1", 0))
+        if one.getsockname()[1] % 2 == 0:
+            for other in odd:
+                other.close()
+            return one
+        odd.append(one)
 
 
 class _Ears:

@@ -24,6 +24,12 @@ import pytest
 from tests.support.scale import full_scale
 
 PROMISES: Final = {
+    "R12": "RTP from another address than the negotiated or latched one: at most 5 packets before latching, "
+    "0 after; 0 injected samples in a recording.",
+    "R13": "A closed RTP port rests 30 seconds.",
+    "R14": "1,000 broken SRTP packets do not end a call.",
+    "R15": "60 seconds without RTP and RTCP are told, unless held; early media, receive-only and DTX legs "
+    "count as alive by either.",
     "R16": "Mutated PDUs, and every field truncated, lied about in length or unknown: generic_nack or "
     "the right error, never a crash; a length over 64 KB closes; slow readers and half-open binds "
     "are closed.",
@@ -57,6 +63,8 @@ PROMISES: Final = {
     "Memory": "Half a million messages with receipts through a gateway: its memory is flat after the first "
     "hundred thousand, its queues are bounded, what is too much gets 429 with Retry-After, nothing that was "
     "accepted is dropped.",
+    "Media input": "Mutated RTP, RTCP and control requests: counted, answered or cut off; the engine and "
+    "every other leg go on.",
     "Bad input": "Every malformed request gets the documented error with code, message and target; a wrong "
     "configuration names file, key and what would be right.",
 }

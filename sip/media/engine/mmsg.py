@@ -107,6 +107,7 @@ class Datagrams:
         self.base = int(self._headers.ctypes.data)
         """Where the headers begin: header `i` stands at `base + 64 * i`."""
         self.pointers: list[int] = [self.base + MMSGHDR.itemsize * i for i in range(capacity)]
+        self.header_addresses: NDArray[np.uint64] = np.array(self.pointers, np.uint64)
         self.addresses: NDArray[np.uint64] = self._names[:, 0]
         """Where from, or where to, as `pack_address` has it."""
         self.iov_lengths: NDArray[np.uint64] = self._iov["length"]
@@ -122,6 +123,10 @@ class Datagrams:
         """Write the octets of each of the first `count` received datagrams; 0 for one that was cut off."""
         out[:count] = self._received[:count]
         out[:count][(self._flags[:count] & int(socket.MSG_TRUNC)) != 0] = 0
+
+    def set_received(self, first: int, results: NDArray[np.int64]) -> None:
+        """Write what recvmsg(2) returned for rows: it writes no lengths itself. Errors count as empty."""
+        self._received[first : first + len(results)] = np.maximum(results, 0)
 
     def arrived_us(self, count: int, out: NDArray[np.int64]) -> None:
         """Write when each came, microseconds of CLOCK_REALTIME; 0 where the kernel did not say."""

@@ -170,7 +170,8 @@ class Reports:
 
     def _of(self, leg: Leg, now: float = 0.0) -> Heard:
         if leg.rtcp is None:
-            leg.rtcp = Heard(now + INTERVAL * random.uniform(0.2, 1.0))  # noqa: S311 - spread, not secret
+            # the first one comes sooner (§6.2)
+            leg.rtcp = Heard(now + INTERVAL * random.uniform(0.1, 0.4))  # noqa: S311 - spread, not secret
         heard: Heard = leg.rtcp
         return heard
 

@@ -84,6 +84,12 @@ class SocketIo:
                 many.append(got)
                 count += got
                 more = more or got == room
+        self._filed(inbox, who, many, count)
+        return more
+
+    def _filed(self, inbox: Inbox, who: list[int], many: list[int], count: int) -> None:
+        """Say of `count` rows whose they are: `many` rows for each of `who`."""
+        datagrams = inbox.datagrams
         inbox.count = count
         if count:
             role = np.repeat(np.array(who, np.int32), many)
@@ -92,7 +98,6 @@ class SocketIo:
             datagrams.lengths(count, inbox.lengths)
             datagrams.arrived_us(count, inbox.arrived_us)
             datagrams.rearm(count)
-        return more
 
     def send(self, outbox: Outbox) -> int:
         """Send what waits: a call for each, or one for a run by the same socket."""

@@ -102,7 +102,9 @@ def test_a_stream_is_played_and_what_a_leg_says_and_hears_is_tapped(
         level_of(tapped[at : at + 3200], 700, 16000) for at in range(0, len(tapped) - 3200, 320)
     ) == pytest.approx(-10, abs=0.5)
     frames = [frame for frame in sink.frames if frame.stream == said.stream]
-    assert [frame.time for frame in frames] == [frames[0].time + 160 * number for number in range(len(frames))]
+    assert [frame.time for frame in frames] == [
+        frames[0].time + 160 * number for number in range(len(frames))
+    ]
     asker.do(say.Untap("said"))
     while not any(frame.flags & pcm.LAST for frame in sink.frames):
         sink.wait(len(sink.frames) + 1)
