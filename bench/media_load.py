@@ -5,6 +5,7 @@ sockets. Each payload bears the stream's number and the time at which it was sen
 engine has to transcode, so that a packet on the wrong call, an altered sample or a late one is seen.
 """
 
+import contextlib
 import select
 import socket
 import struct
@@ -17,6 +18,8 @@ import msgspec
 import numpy as np
 
 from sip.media.engine.mmsg import MMSGHDR, MSG_DONTWAIT, SO_TIMESTAMPNS, Datagrams, libc, pack_address
+from sip.media.engine.sockets import SO_RCVBUFFORCE
+from sip.media.kernels import g711
 
 STEP = 0.0025
 """Seconds between two bursts."""
@@ -79,6 +82,8 @@ def _bind() -> socket.socket:
     while True:
         one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+        with contextlib.suppress(PermissionError):
+            one.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 23)
         one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         one.bind(("127.0.0.1", 0))
         if one.getsockname()[1] % 2 == 0:
@@ -149,8 +154,17 @@ class _Ears:
         self.wrong += int(np.count_nonzero(~good))
 
 
-DIGITS = np.array([0x80 + 7 * n for n in range(16)], np.uint8)
-"""Sixteen codes that stay apart in both laws."""
+def _digits() -> np.ndarray:
+    """Return sixteen codes of PCMU that the direct table and decoding with encoding turn into the same."""
+    codes = bytes(range(256))
+    direct = g711.ulaw_to_alaw_bytes(codes)
+    around = g711.alaw_encode_bytes(g711.ulaw_decode_bytes(codes))
+    same = [code for code in codes if direct[code] == around[code] and code & 0x7F < 0x70]
+    return np.array(same[:: len(same) // 16][:16], np.uint8)
+
+
+DIGITS = _digits()
+"""What payloads are made of."""
 
 
 def _carry_out(plan: Plan, by_port: dict[int, socket.socket]) -> Outcome:

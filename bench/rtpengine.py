@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,13 +64,15 @@ class Rtpengine:
     def ask(self, **command: Any) -> dict[str, Any]:  # noqa: ANN401 - bencode
         """Send a command and return the answer."""
         cookie = secrets.token_hex(4).encode()
-        for _ in range(int(WAIT / 0.2)):
+        until = time.monotonic() + WAIT
+        while time.monotonic() < until:
             try:
                 self._socket.send(
                     cookie + b" " + encode({k.replace("_", "-"): v for k, v in command.items()})
                 )
                 answer = self._socket.recv(65536)
             except (TimeoutError, ConnectionRefusedError):
+                time.sleep(0.05)
                 continue
             if answer.startswith(cookie + b" "):
                 found: dict[str, Any] = decode(answer, len(cookie) + 1)[0]

@@ -289,6 +289,12 @@ def engine(*options: str, ports: str | None = None) -> Iterator["Running"]:
             running.stop()
 
 
+def free_range() -> str:
+    """Return ports below those that the kernel hands out, others for each run of tests: runs may overlap."""
+    low = 20_000 + os.getpid() % 12 * 1000
+    return f"{low}-{low + 999}"
+
+
 class Running:
     """An engine's process."""
 
@@ -297,7 +303,7 @@ class Running:
         self.control = folder / "control"
         self.command = [
             *(sys.executable, "-m", "sip.media.engine", "--control", str(self.control)),
-            *("--pcm", str(folder / "pcm"), "--ports", ports or "30000-39999", *options),
+            *("--pcm", str(folder / "pcm"), "--ports", ports or free_range(), *options),
         ]
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -19,8 +19,8 @@ from sip.media.engine.srtp import refused as srtp_refused
 from sip.media.pcm import RATES
 from sip.media.protocol import Refusal, Refused, Reply
 
-BIND_TRIES: Final = 20
-"""Pairs that are tried for a leg when others hold them."""
+BIND_TRIES: Final = 200
+"""Pairs that are tried for a leg when others hold them: some 2 ms, within the time of an answer."""
 SURVEY_PAGE: Final = 200
 """Legs of a page: a leg takes some 200 octets, at most 300."""
 MAX_BRIDGES: Final = 60_000

@@ -80,6 +80,7 @@ class Engine:
                 break
         self.playout.tick(self.ticks % 4, self.now_us)
         self.outbox.flush()
+        self.reports.tick(self.ticks % SECOND_TICKS, SECOND_TICKS, self.now_us, self)
         self.ticks += 1
         if self.ticks % SECOND_TICKS == 0:
             self._second()
@@ -169,7 +170,6 @@ class Engine:
             silent = used[legs.receives[used]]
             for slot in silent[now - legs.last_us[silent] > 1_000_000].tolist():
                 self._silent(slot, now)
-        self.reports.second(now, self)
         self.meter.second()
 
     def _silent(self, slot: int, now_us: int) -> None:

@@ -63,8 +63,9 @@ class Mouths:
     def stop(self, slots: Rows) -> None:
         """Legs are relayed from now on: their time is the peer's."""
         self._running[slots] = False
-        for slot in slots.tolist():
-            self._rest.pop(slot, None)
+        if self._rest:
+            for slot in self._rest.keys() & set(slots.tolist()):
+                del self._rest[slot]
 
     def forget(self, slot: int) -> None:
         """Drop a leg."""

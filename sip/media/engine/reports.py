@@ -103,12 +103,13 @@ class Reports:
                 if trip is not None:
                     heard.round_trip_ms = round(trip, 2)
 
-    def second(self, now_us: int, engine: "Engine") -> None:
-        """Send the reports that are due, and look at the quality of a part of the legs."""
-        self._seconds += 1
+    def tick(self, turn: int, turns: int, now_us: int, engine: "Engine") -> None:
+        """Send what is due and look at quality, for every `turns`-th leg: all of them in a second."""
+        if turn == 0:
+            self._seconds += 1
         now = now_us / 1e6
-        for leg in list(self._legs.names.values()):
-            if leg.media is None:
+        for leg in self._legs.records[turn::turns]:
+            if leg is None or leg.media is None:
                 continue
             heard = self._of(leg, now)
             if heard.due <= now:

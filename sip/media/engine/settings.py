@@ -20,7 +20,7 @@ class Io(StrEnum):
     """How packets are read and sent."""
 
     AUTO = "auto"
-    """io_uring where the kernel allows it, sockets elsewhere."""
+    """What measured best: sockets (`open_io`)."""
     SOCKETS = "sockets"
     IO_URING = "io_uring"
 

@@ -2,6 +2,7 @@
 
 import select
 import socket
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,8 @@ def bind(host: str, port: int, buffer: int = RECEIVE_BUFFER) -> socket.socket:
     bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        with suppress(PermissionError):  # beyond net.core.rmem_max only the privileged may go
+            bound.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer)
         bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXPEDITED)
         bound.bind((host, port))
@@ -29,6 +32,7 @@ def bind(host: str, port: int, buffer: int = RECEIVE_BUFFER) -> socket.socket:
     return bound
 
 
+SO_RCVBUFFORCE: Final = 33
 EXPEDITED: Final = 46 << 2
 """DSCP of voice: expedited forwarding (RFC 3246, RFC 4594 §4.1)."""
 

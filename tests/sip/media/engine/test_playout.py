@@ -38,7 +38,7 @@ def test_ten_hear_the_nine_others_and_not_themselves(asker: Asker, peer: Peers) 
     asker.do(say.OpenBridge("b"))
     for number, one in enumerate(peers):
         join(asker, "b", f"leg{number}", one, media(one), talks=number != 9, listens=number != 8)
-    talk(peers, [ulaw_tone(hertz, level=-22) for hertz in tones], 60)
+    talk(peers, [ulaw_tone(hertz, level=-22) for hertz in tones], 52)
     for number, one in enumerate(peers):
         heard = ulaw_samples(one.heard[-40:])
         levels = [level_of(heard, hertz) for hertz in tones]
@@ -152,10 +152,10 @@ def test_wideband_legs_hear_each_other_through_both_ways(asker: Asker, peer: Pee
         back = np.concatenate([G722Codec().decode(payloads(wide.heard[-30:]))])[3200:]
         assert level_of(back, 5000, 16000) == pytest.approx(-10, abs=1.5)
 
-    talk([wide, linear], [g722_frame, l16_frame], 50, ticks=[160, 320])
+    talk([wide, linear], [g722_frame, l16_frame], 36, ticks=[160, 320])
     check()
     asker.do(say.Join("g", "b", gain=0.1))  # no longer plain: played out from here
-    talk([wide, linear], [g722_frame, l16_frame], 50, ticks=[160, 320])
+    talk([wide, linear], [g722_frame, l16_frame], 36, ticks=[160, 320])
     check()
 
 
@@ -251,7 +251,7 @@ def test_packets_of_other_lengths_are_taken_and_sent(asker: Asker, peer: Peers, 
         begin, end = number * 160 // size, (number + 1) * 160 // size
         return [stored[turn * size : (turn + 1) * size] for turn in range(begin, end)]
 
-    talk([one, other], [odd, tone], 50, ticks=[size, 160])
+    talk([one, other], [odd, tone], 36, ticks=[size, 160])
     assert {len(packet) - 12 for packet in one.heard[-5:]} == {size}
     assert level_of(ulaw_samples(other.heard[-15:]), 440) == pytest.approx(-10, abs=1.0)
     assert level_of(ulaw_samples(one.heard)[-160 * 12 :], 1000) == pytest.approx(-10, abs=1.0)

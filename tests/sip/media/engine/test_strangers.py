@@ -96,7 +96,7 @@ def test_broken_srtp_packets_do_not_end_a_call(asker: Asker, peer: Peers, promis
     join(asker, "b", "c", other, media(other))
     seal = Session(Policy(KEYS[1], Policy.SSRC_ANY_OUTBOUND, 0, Policy.SRTP_PROFILE_AES128_CM_SHA1_80))
     unseal = Session(Policy(KEYS[0], Policy.SSRC_ANY_INBOUND, 0, Policy.SRTP_PROFILE_AES128_CM_SHA1_80))
-    tone, broken = ulaw_tone(440), scale(200, 1000)
+    tone, broken = ulaw_tone(440), scale(80, 1000)
 
     def sealed(number: int, payload: bytes) -> bytes:
         return seal.protect(struct.pack(">BBHII", 0x80, 0, number, number * 160, 99) + payload)
@@ -115,7 +115,7 @@ def test_broken_srtp_packets_do_not_end_a_call(asker: Asker, peer: Peers, promis
     for number in range(10, 10 + broken // 4):
         turn(number, damage=4)
     statistics = asker.quality("a")
-    assert statistics.malformed + statistics.flooded == pytest.approx(broken, abs=broken // 4)
+    assert statistics.malformed + statistics.flooded == pytest.approx(broken, abs=broken // 3)
     one.listen()
     plain = [unseal.unprotect(packet) for packet in one.heard[-20:]]
     heard = ulaw_samples(plain)
@@ -141,7 +141,7 @@ def test_a_silent_leg_is_told_once_unless_it_is_held(asker: Asker, peer: Peers) 
         names[name].target = (opened.local.host, opened.local.port)
     report = struct.pack(">BBHI", 0x80, 201, 1, 99)
     host, port = names["reports"].target
-    for _ in range(10):
+    for _ in range(7):
         names["reports"].rtcp.sendto(report, (host, port + 1))
         talk([names["inactive"]], [lambda _: b"\xff" * 160], 15)
     asker.quality("talks")
