@@ -224,7 +224,5 @@ def test_by_the_number_is_a_target_that_every_set_may_have() -> None:
     rules = RouteSet(routes=(route(1, target=BY_NUMBER),))
     told = check_set(rules, {}, TargetKinds(), operator=True)
     assert not any(each.rules for each in told)
-    with pytest.raises(
-        InvalidRequest, match=r"no carrier .delta.; there are alpha, .*, and @number"
-    ):
+    with pytest.raises(InvalidRequest, match=r"no carrier .delta.; there are alpha, .*, and @number"):
         check_set(RouteSet(routes=(route(1, target="delta"),)), CARRIERS, TargetKinds(), operator=True)
