@@ -133,9 +133,12 @@ def measure(
 
 
 def row(name: str, streams: int, outcome: Outcome, cpu: float, memory: float, facts: str) -> str:
-    """Return a line of the table."""
+    """Return a line of the table; a dash where the delay was not measured: L16 bears no stamp of its sender."""
+    delays = f"{outcome.p50_ms:.1f} | {outcome.p99_ms:.1f} | {outcome.worst_ms:.0f}"
+    if not outcome.worst_ms:
+        delays = "– | – | –"
     return (
-        f"| {name} | {streams} | {outcome.p50_ms:.1f} | {outcome.p99_ms:.1f} | {outcome.worst_ms:.0f} |"
+        f"| {name} | {streams} | {delays} |"
         f" {outcome.lost} | {outcome.wrong} | {cpu:.1f} | {memory / 1000:.1f} | {facts} |"
     )
 
