@@ -133,7 +133,7 @@ def measure(
 
 
 def row(name: str, streams: int, outcome: Outcome, cpu: float, memory: float, facts: str) -> str:
-    """Return a line of the table; a dash where the delay was not measured: L16 bears no stamp of its sender."""
+    """Return a line of the table; a dash where the delay was not measured."""
     delays = f"{outcome.p50_ms:.1f} | {outcome.p99_ms:.1f} | {outcome.worst_ms:.0f}"
     if not outcome.worst_ms:
         delays = "– | – | –"
