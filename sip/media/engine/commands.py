@@ -1,5 +1,6 @@
 """Commands: what an owner may ask for, one method each. Names are the owner's; nobody reaches another's."""
 
+import errno
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -85,29 +86,38 @@ class Commands:
         leg = engine.legs.add(owner, command.leg, command.media, engine.now_us)
         assert leg is not None, "there was room"
         leg.shared = command.shared
-        if not command.shared and not self._bind(leg):
-            engine.legs.remove(leg)
-            return Refused(Refusal.FULL, "every port of the range is in use or rests")
-        if command.shared:
+        if not command.shared:
+            wrong = self._bind(leg)
+            if wrong is not None:
+                engine.legs.remove(leg)
+                return wrong
+        else:
             leg.port, engine.legs.socket[leg.slot] = engine.io.shared_port, engine.io.shared_socket
             engine.shared.add(leg, command.media.ssrc)
         self._negotiate(leg, command.media)
         engine.touched(leg)
         return self._opened(leg)
 
-    def _bind(self, leg: Leg) -> bool:
-        engine = self._engine
+    def _bind(self, leg: Leg) -> Refused | None:
+        """Give a leg a pair of ports; return why it cannot have one."""
+        engine, settings = self._engine, self._engine.settings
         for _ in range(BIND_TRIES):
             try:
                 leg.port = engine.ports.take()
             except NoPorts:
-                return False
+                text = f"every port of {settings.low}-{settings.high} is in use or rests"
+                return Refused(Refusal.FULL, text)
             try:
-                engine.legs.socket[leg.slot] = engine.io.open(leg.slot, engine.settings.address, leg.port)
-                return True
-            except OSError:
+                engine.legs.socket[leg.slot] = engine.io.open(leg.slot, settings.address, leg.port)
+                return None
+            except OSError as error:
                 engine.ports.release(leg.port)
-        return False
+                if error.errno != errno.EADDRINUSE:  # it would be the same with every other port
+                    code = errno.errorcode.get(error.errno or 0, "")
+                    where = f"{settings.address}:{leg.port}"
+                    return Refused(Refusal.FULL, f"{where} cannot be bound: {error.strerror} ({code})")
+        text = f"{BIND_TRIES} ports of {settings.low}-{settings.high} are in use by other programs"
+        return Refused(Refusal.FULL, text)
 
     def _open_pcm(self, owner: str, command: say.OpenPcm, _: tuple[int, ...]) -> Reply:
         engine = self._engine

@@ -11,9 +11,9 @@ from sip.media.engine.intake import HEADER, Taken
 from sip.media.engine.legs import NO_PAYLOAD_TYPE, Leg, Legs
 from sip.media.engine.mouths import Mouths
 from sip.media.engine.packets import Inbox
-from sip.media.engine.plays import FULL_SINE_DBM0, Playing
+from sip.media.engine.plays import Playing, ProgrammeSound
 from sip.media.engine.sender import Sender
-from sip.media.kernels.types import Pcm
+from sip.media.kernels.tones import dial
 from sip.media.protocol import Digit, Event, PlayFinished, SendDigits
 from sip.media.rtp.events import EventReceiver, EventSender
 
@@ -22,49 +22,17 @@ if TYPE_CHECKING:
 
 MAX_WAITING: Final = 16
 """Orders that wait at one leg."""
-LEVELS: Final = (-9.0, -7.0)
-"""dBm0 of the low and the high tone: the high one stronger, as lines weaken it (ITU-T Q.23, Q.24)."""
-KEYS: Final = ("123A", "456B", "789C", "*0#D")
-LOW: Final = (697.0, 770.0, 852.0, 941.0)
-HIGH: Final = (1209.0, 1336.0, 1477.0, 1633.0)
+TWIST: Final = 2.0
+"""dB by which the high tone is louder: lines weaken it more (ITU-T Q.23, Q.24)."""
 TICKS_A_SWEEP: Final = 10
 """Looks for events whose end was lost: each 50 ms."""
 
 
-class DigitsSound:
+class DigitsSound(ProgrammeSound):
     """Digits as tones (ITU-T Q.23)."""
 
     def __init__(self, digits: str, tone_ms: int, gap_ms: int) -> None:
-        self._pairs = [pair(digit) for digit in digits]
-        self._tone, self._gap = tone_ms, gap_ms
-
-    @property
-    def length_ms(self) -> int:
-        """Of all."""
-        return len(self._pairs) * (self._tone + self._gap)
-
-    def frame(self, rate: int, at_ms: int) -> Pcm | None:
-        """Return the 20 ms from `at_ms`."""
-        time = np.arange(rate // 50) + at_ms * rate // 1000
-        turn = (self._tone + self._gap) * rate // 1000
-        which, place = time // turn, time % turn
-        if which[0] >= len(self._pairs):
-            return None
-        sound = np.zeros(len(time))
-        on = (place < self._tone * rate // 1000) & (which < len(self._pairs))
-        pairs = np.array(self._pairs)[np.minimum(which, len(self._pairs) - 1)]
-        for index, level in enumerate(LEVELS):
-            amplitude = 32767 * 10 ** ((level - FULL_SINE_DBM0) / 20)
-            sound += np.where(on, amplitude * np.sin(2 * np.pi * pairs[:, index] / rate * place), 0.0)
-        return np.rint(sound).astype(np.int16)
-
-
-def pair(digit: str) -> tuple[float, float]:
-    """Return a digit's two frequencies."""
-    for row, keys in enumerate(KEYS):
-        if digit in keys:
-            return LOW[row], HIGH[keys.index(digit)]
-    raise ValueError(f"{digit!r} is no digit")
+        super().__init__(dial(digits, tone_ms, gap_ms, twist=TWIST), 1)
 
 
 @dataclass(eq=False)

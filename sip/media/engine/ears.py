@@ -67,10 +67,10 @@ class Ears:
         self.passed(slot, sequence)
 
     def passed(self, slot: int, sequence: int) -> None:
-        """Take note of a packet without audio: its number is no loss."""
+        """Take note of a packet without audio: its number is no loss, and there is no audio beside it."""
         codec = int(self._codec[slot])
         if codec != NOTHING:
-            self._buffer(codec).passed(np.array([slot]), np.array([sequence]))
+            self._buffer(codec).passed(np.array([slot]), np.array([sequence]), rests=True)
 
     def hear(self, slots: Rows, rate: int, now_us: int) -> tuple[Pcm, Floats]:
         """Return the frames of legs that are due, at `rate`, and their levels in dBm0."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sip.media.engine.legs import Leg, Legs
 from sip.media.engine.transcoding import Rates
 from sip.media.kernels.dtmf import DtmfDetector
-from sip.media.kernels.energy import VoiceActivity
+from sip.media.kernels.energy import VoiceActivity, power
 from sip.media.kernels.types import Floats, Pcm, Rows
 from sip.media.protocol import Digit, Event, Silence, Speech
 
@@ -53,8 +53,8 @@ class Listening:
         self._dtmf[slot] = self._speech[slot] = False
         self._any = int(np.count_nonzero(self._dtmf | self._speech))
 
-    def listen(self, slots: Rows, frames: Pcm, levels: Floats, rate: int, now_us: int) -> None:
-        """Take a frame of each of `slots`."""
+    def listen(self, slots: Rows, frames: Pcm, levels: Floats | None, rate: int, now_us: int) -> None:
+        """Take a frame of each of `slots`; `levels` in dBm0, None: not known yet."""
         if not self._any:
             return
         dtmf = self._dtmf[slots]
@@ -68,7 +68,8 @@ class Listening:
                     self._tell(leg.owner, Digit(leg.name, digit.digit, digit.ms, True, began))
         speech = self._speech[slots]
         if self._activity is not None and speech.any():
-            self._turns(slots[speech], levels[speech], now_us)
+            loud = power(frames[speech]) if levels is None else levels[speech]
+            self._turns(slots[speech], loud, now_us)
 
     def _turns(self, slots: Rows, levels: Floats, now_us: int) -> None:
         assert self._activity is not None

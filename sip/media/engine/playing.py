@@ -14,6 +14,7 @@ from sip.media.engine.pcmsocket import Outlet, PcmSocket
 from sip.media.engine.playout import finished_event
 from sip.media.engine.plays import ClipSound, Playing, StreamSound, ToneSound
 from sip.media.engine.taps import Tapping
+from sip.media.kernels.tones import TONES
 from sip.media.kernels.types import Pcm
 from sip.media.pcm import FLUSH, LAST, RATES, Frame
 from sip.media.protocol import Refusal, Refused, Reply
@@ -29,7 +30,6 @@ MAX_PLAYS_A_PLACE: Final = 8
 """Sounds at one leg or bridge at a time."""
 MAX_TAPS: Final = 8
 """Taps of one leg or bridge."""
-MAX_TONES: Final = 4
 MAX_CADENCE: Final = 16
 DONE: Final = say.Done()
 
@@ -112,8 +112,8 @@ class Plays:
         number = 0
         match command.source:
             case say.Tone() as tone:
-                if not 0 < len(tone.hertz) <= MAX_TONES or not all(0 < one < 4000 for one in tone.hertz):
-                    return Refused(Refusal.UNSUPPORTED, f"expected 1 to {MAX_TONES} tones below 4000 Hz")
+                if not 0 < len(tone.hertz) <= TONES or not all(0 < one < 4000 for one in tone.hertz):
+                    return Refused(Refusal.UNSUPPORTED, f"expected 1 to {TONES} tones below 4000 Hz")
                 if len(tone.cadence) > MAX_CADENCE or not all(0 < one <= 60_000 for one in tone.cadence):
                     return Refused(
                         Refusal.UNSUPPORTED, f"expected at most {MAX_CADENCE} times of 1 to 60000 ms"

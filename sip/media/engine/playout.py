@@ -183,14 +183,7 @@ class Playout:
         count = len(legs)
         frames = np.zeros((count + len(group.bridges), rate // 50), np.int16)
         rtp = slots[group.rtp]
-        if len(rtp):
-            heard, levels = self.ears.hear(rtp, rate, now_us)
-            frames[group.rtp] = heard
-            self.listening.listen(rtp, heard, levels, rate, now_us)
-        for place in group.pcm:
-            frames[place] = legs[place].pcm.said(rate)
-        for place in group.tapped:
-            self._tap(legs[place].taps, frames[place], rate, heard=False)
+        self._listen(group, rtp, frames, now_us)
         for index, bridge in enumerate(group.bridges):
             self._mix_plays(bridge.plays, frames[count + index], rate)
         assert group.conferences is not None
@@ -209,6 +202,20 @@ class Playout:
             self.mouths.speak(rtp, out[group.rtp], rate, now_us, self.digits.holds[rtp])
         for place in group.pcm:
             legs[place].pcm.hear(out[place], rate)
+
+    def _listen(self, group: Group, rtp: Rows, frames: Pcm, now_us: int) -> None:
+        """Fill in what each leg says, and let detectors and taps hear it."""
+        legs, rate = group.legs, group.rate
+        if len(rtp):
+            heard, levels = self.ears.hear(rtp, rate, now_us)
+            frames[group.rtp] = heard
+            self.listening.listen(rtp, heard, levels, rate, now_us)
+        if group.pcm:
+            for place in group.pcm:
+                frames[place] = legs[place].pcm.said(rate)
+            self.listening.listen(group.slots[group.pcm], frames[group.pcm], None, rate, now_us)
+        for place in group.tapped:
+            self._tap(legs[place].taps, frames[place], rate, heard=False)
 
     def _mix_plays(self, plays: list[Playing], into: Pcm, rate: int) -> None:
         """Add what plays to a frame."""

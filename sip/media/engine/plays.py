@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from sip.media.kernels.resample import Resampler
+from sip.media.kernels.tones import Segment, ToneBank, cadence, length_ms
 from sip.media.kernels.types import Pcm
 from sip.media.protocol import Tone
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from sip.media.engine.bridges import Bridge
     from sip.media.engine.legs import Leg
 
-FULL_SINE_DBM0: Final = 3.14
-"""Level of the loudest sine that A-law can say (ITU-T G.711)."""
 STREAM_FRAMES: Final = 500
 """Frames that wait of a stream, ten seconds: a bot sends faster than it is heard. More is dropped."""
 PRIMED: Final = 2
@@ -24,33 +23,41 @@ STARVED_FRAMES: Final = 1500
 """30 seconds without a frame: whoever sent the stream is gone."""
 
 
-class ToneSound:
-    """Sines, on and off."""
+_FIRST: Final = np.zeros(1, np.intp)
 
-    def __init__(self, tone: Tone) -> None:
-        self._tone = tone
-        self._period = sum(tone.cadence)
+
+class ProgrammeSound:
+    """Tones and pauses, by a bank of one."""
+
+    def __init__(self, programme: tuple[Segment, ...], turns: int) -> None:
+        """`turns`: how often; 0: until nobody asks for more."""
+        self._programme = programme
+        self._turns = turns
+        self._bank: ToneBank | None = None
+        self._rate = 0
 
     def frame(self, rate: int, at_ms: int) -> Pcm | None:
-        """Return the 20 ms from `at_ms`. Times begin anew never: the phase goes on."""
-        tone = self._tone
-        samples = rate // 50
-        first = at_ms * rate // 1000
-        time = np.arange(first, first + samples)
-        amplitude = 32767 * 10 ** ((tone.level - FULL_SINE_DBM0) / 20)
-        sound = np.zeros(samples)
-        for hertz in tone.hertz:
-            sound += amplitude * np.sin(2 * np.pi * hertz / rate * time)
-        if self._period:
-            place = (time * 1000 // rate) % self._period
-            edges = np.cumsum(tone.cadence)
-            sound[np.searchsorted(edges, place, side="right") % 2 == 1] = 0.0
-        return np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
+        """Return the 20 ms from `at_ms`, which goes on from call to call; silence behind the end."""
+        if self._bank is None or self._rate != rate:
+            self._bank, self._rate = ToneBank(1, rate), rate
+            self._bank.start(0, self._programme, self._turns)
+            self._bank.skip(0, at_ms * rate // 1000)
+        out = np.empty((1, rate // 50), np.int16)
+        self._bank.process(_FIRST, out)
+        frame: Pcm = out[0]
+        return frame
 
     @property
     def length_ms(self) -> int:
-        """Of one round: a cadence; a tone without one has no end."""
-        return self._period
+        """Of one round; 0: it has no end."""
+        return length_ms(self._programme)
+
+
+class ToneSound(ProgrammeSound):
+    """Sines, on and off."""
+
+    def __init__(self, tone: Tone) -> None:
+        super().__init__(cadence(tone.hertz, tone.cadence, tone.level), 0)
 
 
 class ClipSound:
@@ -165,7 +172,7 @@ class StreamSound:
 
 def _row(resampler: Resampler, frame: Pcm, out: Pcm) -> Pcm:
     """Resample the one stream of a resampler."""
-    resampled: Pcm = resampler.process(np.zeros(1, np.intp), frame[None, :], out)[0]
+    resampled: Pcm = resampler.process(_FIRST, frame[None, :], out)[0]
     return resampled
 
 

@@ -9,9 +9,9 @@ Coefficients are whole multiples of 2**-34. A product with a sample and any sum 
 bits, so that float64 holds it exactly: neither the order of summing nor the size of a batch or block changes
 a sample. One stream alone, a thousand together and one call instead of many give the same, on any processor.
 
-Quality (tests/sip/media/kernels/test_resample.py), by sines near full scale: ripple to 0.425 of the lower rate
-(3.4 kHz of 8) below 0.001 dB; going down, what lies above 0.575 (4.6 kHz) is below -97 dB; images and noise
-together -93 dB. The transition lies between.
+Quality (tests/sip/media/kernels/test_resample.py), by sines near full scale: ripple to 0.425 of the lower
+rate (3.4 kHz of 8) below 0.001 dB; going down, what lies above 0.575 (4.6 kHz) is below -97 dB; images and
+noise together -93 dB. The transition lies between.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Tones of one or two frequencies with cadences (ITU-T E.180), and DTMF (Q.23), for many streams at once.
+"""Tones of up to four frequencies with cadences (ITU-T E.180), and DTMF (Q.23), for many streams at once.
 
 Levels are dBm0 of each frequency, with G.711's sine of full scale at +3.14 dBm0. Phases are 32-bit integers
 that go on from frame to frame, so that a tone is the same however it is cut, and exact in frequency to 2 µHz.
@@ -20,6 +20,9 @@ KEYPAD: Final = ("123A", "456B", "789C", "*0#D")
 """Rows are low frequencies, columns high ones (Q.23)."""
 DTMF_DBM0: Final = -9.0
 """Of each frequency: what telephones send, and some dB away from clipping."""
+
+TONES: Final = 4
+"""Frequencies at a time: a tone that tells of a receiver off its hook has four."""
 
 _TURN: Final = 1 << 32
 _BITS: Final = 14
@@ -43,6 +46,8 @@ class Segment:
     """None: without end."""
     level: float = -13.0
     """dBm0 of each frequency."""
+    twist: float = 0.0
+    """dB by which the second one is louder than the first."""
 
 
 def cadence(hertz: tuple[float, ...], ms: tuple[int, ...], level: float = -13.0) -> tuple[Segment, ...]:
@@ -60,12 +65,21 @@ def frequencies(digit: str) -> tuple[float, float]:
     raise ValueError(f"{digit!r} is no digit")
 
 
-def dial(digits: str, tone_ms: int = 100, gap_ms: int = 100, level: float = DTMF_DBM0) -> tuple[Segment, ...]:
-    """Return digits as tones, a gap after each."""
+def dial(
+    digits: str, tone_ms: int = 100, gap_ms: int = 100, level: float = DTMF_DBM0, twist: float = 0.0
+) -> tuple[Segment, ...]:
+    """Return digits as tones, a gap after each. `twist`: dB by which the high ones are louder."""
     result: list[Segment] = []
     for digit in digits:
-        result += (Segment(frequencies(digit), tone_ms, level), Segment((), gap_ms, level))
+        result += (Segment(frequencies(digit), tone_ms, level, twist), Segment((), gap_ms, level))
     return tuple(result)
+
+
+def length_ms(programme: tuple[Segment, ...]) -> int:
+    """Return how long a programme lasts; 0: without end."""
+    if any(segment.ms is None for segment in programme):
+        return 0
+    return sum(segment.ms or 0 for segment in programme)
 
 
 class ToneBank:
@@ -76,24 +90,40 @@ class ToneBank:
         self._programmes: list[tuple[Segment, ...]] = [()] * capacity
         self._next = [0] * capacity
         self._turns = [0] * capacity
-        self._phase = np.zeros((capacity, 2), np.uint32)
-        self._step = np.zeros((capacity, 2), np.uint32)
-        self._peak = np.zeros((capacity, 2), np.float32)
+        self._phase = np.zeros((capacity, TONES), np.uint32)
+        self._step = np.zeros((capacity, TONES), np.uint32)
+        self._peak = np.zeros((capacity, TONES), np.float32)
         self._left = np.zeros(capacity, np.int64)
         """Samples of the present segment."""
 
     def start(self, row: int, programme: tuple[Segment, ...], turns: int = 1) -> None:
         """Play a programme so often, from its beginning; 0: until it is stopped.
 
-        Raises ValueError for one that takes no time, or has three frequencies or one above half the rate.
+        Raises ValueError for one that takes no time, or has five frequencies or one above half the rate.
         """
         if not programme or not all(segment.ms is None or segment.ms > 0 for segment in programme):
             raise ValueError("a programme takes some time, and each of its segments")
         for segment in programme:
-            if len(segment.hertz) > 2 or not all(0 < hertz < self._rate / 2 for hertz in segment.hertz):
+            if len(segment.hertz) > TONES or not all(0 < hertz < self._rate / 2 for hertz in segment.hertz):
                 raise ValueError(f"{segment.hertz} at {self._rate} samples a second")
         self._programmes[row], self._next[row], self._turns[row] = programme, 0, turns
         self._advance(row)
+
+    def skip(self, row: int, samples: int) -> None:
+        """Go on with a slot as if so many samples of it had been played."""
+        round_ = length_ms(self._programmes[row]) * self._rate // 1000
+        if self._turns[row] == 0 and round_:
+            samples %= round_
+        while samples and self._left[row]:
+            step = min(samples, int(self._left[row]))
+            samples -= step
+            self._left[row] -= step
+            for one in range(TONES):
+                self._phase[row, one] = (
+                    int(self._phase[row, one]) + int(self._step[row, one]) * step
+                ) % _TURN
+            if not self._left[row]:
+                self._advance(row)
 
     def stop(self, row: int) -> None:
         """Play nothing."""
@@ -123,7 +153,8 @@ class ToneBank:
         self._step[row] = self._phase[row] = self._peak[row] = 0
         for one, hertz in enumerate(segment.hertz):
             self._step[row, one] = round(hertz / self._rate * _TURN)
-            self._peak[row, one] = 32768 * 10 ** ((segment.level - SINE_DBM0) / 20)
+            level = segment.level + segment.twist * (one == 1)
+            self._peak[row, one] = 32768 * 10 ** ((level - SINE_DBM0) / 20)
 
     def process(self, rows: Rows, out: Pcm) -> None:
         """Fill a frame for each of `rows`, none twice; `out`: int16 [rows, samples]. Ended: silence."""
@@ -157,7 +188,7 @@ class ToneBank:
         samples = np.arange(out.shape[1], dtype=np.uint32)
         total = np.zeros(out.shape, np.float32)
         half = np.uint32(1 << (31 - _BITS))
-        for one in (0, 1):
+        for one in range(TONES):
             step, phase = self._step[rows, one], self._phase[rows, one]
             if step.any():
                 angle = phase[:, None] + step[:, None] * samples + half

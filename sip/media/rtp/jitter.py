@@ -32,6 +32,8 @@ FORCED_EVERY: Final = 25
 MAX_FRAMES: Final = 6
 """Frames of the longest packet that is taken: 120 ms."""
 _NONE: Final = -(1 << 62)
+_OPEN: Final = 1 << 62
+"""End of a silence that goes on."""
 _HISTORY: Final = 64
 """Packets back to which a duplicate is known as such; what is older is taken for one."""
 _ONE: Final = np.uint64(1)
@@ -123,13 +125,19 @@ class JitterBuffers:
         result: NDArray[np.float64] = np.where(self._playing[rows], self._delay[rows], 0) / 1000
         return result
 
-    def passed(self, rows: NDArray[np.intp], sequence: NDArray[np.int64]) -> None:
-        """Tell of packets without audio (digits, comfort noise): their numbers are no loss. No row twice."""
+    def passed(self, rows: NDArray[np.intp], sequence: NDArray[np.int64], *, rests: bool = False) -> None:
+        """Tell of packets without audio (digits, comfort noise): their numbers are no loss. No row twice.
+
+        `rests`: there is no audio until more comes, so that nothing needs to be made up meanwhile.
+        """
         high = self._high[rows]
         ahead = np.where(high < 0, 0, sequence - high)
         shift = np.clip(ahead, 0, _HISTORY - 1).astype(np.uint64)
         self._seen[rows] = np.where(ahead >= _HISTORY, np.uint64(0), self._seen[rows] << shift)
         self._high[rows] = high + np.maximum(ahead, 0)
+        if rests:
+            last = rows[(ahead > 0) & (self._newest[rows] != _NONE)]
+            self._gap_from[last], self._gap_to[last] = self._newest[last] + 1, _OPEN
 
     # --- in -----------------------------------------------------------------------------------------------
 
@@ -251,6 +259,9 @@ class JitterBuffers:
         silent = follows & ~bare & (frame > newest + 1)
         if silent.any():
             self._gap_from[rows[silent]], self._gap_to[rows[silent]] = newest[silent] + 1, frame[silent]
+        rested = newer & (self._gap_to[rows] == _OPEN)
+        if rested.any():
+            self._gap_to[rows[rested]] = frame[rested]
         newest = np.maximum(newest, last)
         self._newest[rows] = newest
         if not playing.all():

@@ -96,6 +96,27 @@ def test_two_loud_tones_are_clipped_and_do_not_wrap() -> None:
     assert pcm.max() == 32767
 
 
+@pytest.mark.parametrize("samples", [1, 137, 280, 479, 480, 5000, 48_000_123])
+@pytest.mark.parametrize("turns", [0, 3])
+def test_what_is_skipped_is_as_if_it_had_been_played(samples: int, turns: int) -> None:
+    programme = cadence((350.0, 440.0, 480.0, 620.0), (35, 25), -20.0)
+    whole, skipped = ToneBank(1), ToneBank(1)
+    for bank in (whole, skipped):
+        bank.start(0, programme, turns)
+    rounds = samples // 480 * 480 if turns == 0 else 0
+    played(whole, 0, 1, min(samples - rounds, 5000)) if samples - rounds else None
+    skipped.skip(0, samples)
+    assert (played(whole, 0, 5) == played(skipped, 0, 5)).all()
+
+
+def test_a_digits_high_tone_may_be_louder() -> None:
+    bank = ToneBank(1)
+    bank.start(0, dial("7", 1000, twist=2.0))
+    pcm = played(bank, 0, 50)
+    assert audio.tone_level(pcm, 852, 8000) == pytest.approx(-9, abs=0.1)
+    assert audio.tone_level(pcm, 1209, 8000) == pytest.approx(-7, abs=0.1)
+
+
 def test_digits_are_dialled_and_heard() -> None:
     bank = ToneBank(1)
     bank.start(0, dial(DIGITS, 70, 50))
@@ -111,7 +132,7 @@ def test_digits_are_dialled_and_heard() -> None:
     [
         (),
         (Segment((425.0,), 0),),
-        (Segment((1.0, 2.0, 3.0), 20),),
+        (Segment((1.0, 2.0, 3.0, 4.0, 5.0), 20),),
         (Segment((4000.0,), 20),),
         (Segment((0.0,), 20),),
     ],
