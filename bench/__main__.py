@@ -6,7 +6,18 @@ import platform
 import sys
 from pathlib import Path
 
-NAMES = ("store", "events", "sms", "numbers", "routing", "rates", "media_kernels", "media_rtp", "media")
+NAMES = (
+    "store",
+    "events",
+    "sms",
+    "numbers",
+    "routing",
+    "rates",
+    "media_kernels",
+    "media_rtp",
+    "media_quality",
+    "media",
+)
 
 
 def main(arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The settings of SIP: where calls are taken, whether Kamailio stands before the workers, how many there are."""
+"""The settings of SIP: where calls are taken, what stands before the workers, and how many there are."""
 
 import importlib.util
 import ipaddress

@@ -7,6 +7,9 @@ from carriers.model.networks import Networks
 from sip.wire.headers import Headers
 
 EDGE: Final = "X-Tandem-Edge"
+"""Field of the secret that the edge adds to what it passes on."""
+TRUNK: Final = "X-Tandem-Trunk"
+"""Field of the trunk that a call came by or goes to, `carrier/name`."""
 
 
 class Admission:

@@ -58,6 +58,10 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self.place = place
         self.codecs = codecs
         self.remote: Remote | None = None
+        self.note = ""
+        """What whoever comes after the gateway is told of it."""
+        self.source = ""
+        """Where it came from."""
         self._tell = tell
         self._over = over
         self._streamed = streamed
@@ -95,7 +99,7 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         if remote is None or remote == self.remote:
             return
         self.remote = remote
-        if self.state == "confirmed":
+        if self.side is Side.IN or self.state == "confirmed":
             self._tell(Changed(self.key, remote))
 
     def onCallTsxState(self, prm: Any) -> None:  # noqa: ANN401, N802
@@ -109,7 +113,7 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             described = body_of(message)
             if described:
                 self._described = described
-            if 100 < status < 200:
+            if 100 <= status < 200:
                 headers = headers_of(message)
                 early = theirs(described) if described else None
                 self._tell(Progress(self.key, status, _reason(message), early, _fields(headers)))

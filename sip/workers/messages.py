@@ -86,6 +86,18 @@ class Spare(Struct, frozen=True, tag="spare"):
     place: Place
 
 
+class Withdraw(Struct, frozen=True, tag="withdraw"):
+    """Forget a leg that stands ready: its engine is gone. A call that took it meanwhile keeps it."""
+
+    leg: Name
+
+
+class Admit(Struct, frozen=True, tag="admit"):
+    """Without an edge: take calls from these addresses and networks, and from no others (R4)."""
+
+    sources: tuple[str, ...]
+
+
 class Dial(Struct, frozen=True, tag="dial"):
     """Call somebody."""
 
@@ -103,6 +115,8 @@ class Dial(Struct, frozen=True, tag="dial"):
     """Offer RTP/SAVP with the key of `place`."""
     credentials: Credentials | None = None
     """Of this call alone; forgotten with it."""
+    note: str = ""
+    """Kept for whoever comes after the gateway (`Holding.note`)."""
 
 
 class Answer(Struct, frozen=True, tag="answer"):
@@ -148,7 +162,7 @@ class Quit(Struct, frozen=True, tag="quit"):
     """End every call and the process."""
 
 
-Command = Spare | Dial | Answer | Hangup | Hold | Info | Drain | Quit
+Command = Spare | Withdraw | Admit | Dial | Answer | Hangup | Hold | Info | Drain | Quit
 
 
 # --- events -------------------------------------------------------------------------------------------------
@@ -166,6 +180,9 @@ class Ready(Struct, frozen=True, tag="ready"):
     spares: tuple[str, ...] = ()
     """Legs that stand ready."""
     draining: bool = False
+    following: int = 0
+    """How many packets of the greeting follow: a `Holding` for each call, an `Ended` for each that ended
+    while nobody was connected."""
 
 
 class Holding(Struct, frozen=True, tag="holding"):
@@ -178,6 +195,12 @@ class Holding(Struct, frozen=True, tag="holding"):
     leg: str
     call_id: str
     remote: Remote | None = None
+    place: Place | None = None
+    """What stands in our SDP."""
+    note: str = ""
+    """`Dial.note`; of a call that came, the `X-Tandem-Trunk` of its INVITE."""
+    source: str = ""
+    """Of a call that came: `Incoming.source`."""
 
 
 class Incoming(Struct, frozen=True, tag="incoming"):
@@ -197,10 +220,12 @@ class Incoming(Struct, frozen=True, tag="incoming"):
     """Every header of the INVITE."""
     offer: bool
     """Whether it bore SDP; False: a late offer."""
+    sdp: str = ""
+    """That SDP, as it came."""
 
 
 class Progress(Struct, frozen=True, tag="progress"):
-    """A call of ours got a provisional response."""
+    """A call of ours got a provisional response; 100 is told too, for it says that somebody is there."""
 
     call: str
     status: int
@@ -267,6 +292,8 @@ class WorkerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the sockets of workers are."""
     host: str = "127.0.0.1"
     """Address of SIP; the edge is on this machine."""
+    public_host: str = ""
+    """Without an edge: the address that peers are told in Contact and Via, when it is another."""
     first_port: int = 5100
     """UDP port of worker 0; the others follow. 0: the system chooses."""
     workers: int = 2

@@ -72,6 +72,7 @@ class Endpoint:
         transport = pj.TransportConfig()
         transport.port = port
         transport.boundAddress = settings.host
+        transport.publicAddress = settings.public_host
         number = self._endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
         self._endpoint.libStart()
         self.port: int = int(self._endpoint.transportGetInfo(number).localName.rpartition(":")[2])

@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 from collections import deque
-from pathlib import Path
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -12,10 +11,11 @@ import pjsua2 as pj
 
 from sip.wire.errors import Malformed
 from sip.wire.message import Request, parse
-from sip.workers.admission import EDGE, Admission
+from sip.workers.admission import EDGE, TRUNK, Admission
 from sip.workers.call import Call
 from sip.workers.messages import (
     MAX_PACKET,
+    Admit,
     Answer,
     Command,
     Dial,
@@ -34,9 +34,11 @@ from sip.workers.messages import (
     Ready,
     Side,
     Spare,
+    Withdraw,
     WorkerSettings,
 )
 from sip.workers.pjsip import Endpoint, leave, told
+from sip.workers.worker_socket import socket_path
 
 WAIT_MS: Final = 500
 """How long the loop sleeps without packets: 0.03 % of a core, and packets wake it at once."""
@@ -46,11 +48,6 @@ KEPT: Final = 64
 
 NO_PLACE: Final = Place("none", "127.0.0.1", 1)
 """Stands in the SDP of a call that is about to be refused."""
-
-
-def socket_path(folder: str, worker: int) -> Path:
-    """Return where a worker listens."""
-    return Path(folder) / f"worker-{worker}.sock"
 
 
 class _Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
@@ -131,6 +128,7 @@ class Worker:
         headers = tuple(
             Header(name, value) for name, value in request.headers if name.lower() != EDGE.lower()
         )
+        call.note, call.source = request.headers.get(TRUNK) or "", source
         self._tell(
             Incoming(
                 key,
@@ -142,6 +140,7 @@ class Worker:
                 source,
                 headers,
                 bool(request.body),
+                request.body.decode(errors="replace"),
             )
         )
 
@@ -187,6 +186,8 @@ class Worker:
 
     def _greet(self) -> None:
         spares = tuple(place.leg for place in self._spares)
+        calls = [call for call in self._calls.values() if call.place is not NO_PLACE]
+        kept, self._kept = self._kept, deque(maxlen=KEPT)
         self._tell(
             Ready(
                 self._number,
@@ -195,14 +196,23 @@ class Worker:
                 self._endpoint.calls,
                 spares,
                 self._draining,
+                len(calls) + len(kept),
             )
         )
-        for call in self._calls.values():
-            if call.place is not NO_PLACE:
-                self._tell(
-                    Holding(call.key, call.side, call.state, call.place.leg, call.call_id, call.remote)
+        for call in calls:
+            self._tell(
+                Holding(
+                    call.key,
+                    call.side,
+                    call.state,
+                    call.place.leg,
+                    call.call_id,
+                    call.remote,
+                    call.place,
+                    call.note,
+                    call.source,
                 )
-        kept, self._kept = self._kept, deque(maxlen=KEPT)
+            )
         for event in kept:
             self._tell(event)
 
@@ -238,6 +248,10 @@ class Worker:
         match command:
             case Spare():
                 self._spares.append(command.place)
+            case Withdraw():
+                self._spares = deque(place for place in self._spares if place.leg != command.leg)
+            case Admit():
+                self._admission = Admission(self._settings.secret, command.sources)
             case Dial():
                 self._dial(command)
             case Answer():
@@ -275,6 +289,7 @@ class Worker:
         call = self._make(
             account, None, key=command.call, side=Side.OUT, place=command.place, codecs=command.codecs
         )
+        call.note = command.note
         operation = _operation(0, "", command.headers)
         operation.opt.audioCount = 1
         operation.opt.videoCount = 0

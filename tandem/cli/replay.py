@@ -13,7 +13,7 @@ from tandem.cli.imports import header
 from tandem.cli.options import Data, fail, folder, told
 from tandem.cli.resources import find
 from tandem.cli.routing import read_set, units
-from tandem.cli.show import clock_time, plain, print_table
+from tandem.cli.show import clock_time, day_time, plain, print_table
 from telephony.kernel.csv_lines import BadLine, read_lines, text_of
 from telephony.kernel.errors import InvalidRequest, RemoteError
 from telephony.usage.csv_rates import header_of
@@ -146,7 +146,7 @@ def _files(place: Path) -> list[tuple[str, str]]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    print(f"{found['looked']} calls and texts from {clock_time(found['from'])} to {clock_time(found['to'])}")
+    print(f"{found['looked']} calls and texts from {day_time(found['from'])} to {day_time(found['to'])}")
     if not found["complete"]:
         print("There are more than one replay takes: ask for less at once with --from, --to or --resource.")
     for warning in found["warnings"]:

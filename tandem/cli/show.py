@@ -111,6 +111,11 @@ def _fact(name: str, value: Any) -> str:  # noqa: ANN401 - JSON
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def day_time(text: str) -> str:
+    """Return an ISO time as local date and time of day, to the second: for the ends of a span."""
+    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def clock_time(text: str) -> str:
     """Return an ISO time as local time of day, to the millisecond, with the date when it is not today's.
 

@@ -25,7 +25,7 @@ from sip.workers.messages import (
     Spare,
     WorkerSettings,
 )
-from sip.workers.worker import socket_path
+from sip.workers.worker_socket import socket_path
 
 SECONDS = 5.0
 """How long anything may take that is waited for."""

@@ -1,11 +1,12 @@
 """Messages and timelines as people read them, whoever wrote what is in them."""
 
 import io
+from datetime import datetime
 
 import pytest
 from rich.console import Console
 
-from tandem.cli.show import message_table, print_message, print_table
+from tandem.cli.show import day_time, message_table, print_message, print_table
 
 pytestmark = pytest.mark.unit
 
@@ -36,3 +37,8 @@ def test_a_sender_and_a_carriers_words_are_no_markup_and_steer_no_terminal() -> 
     assert "reason=[/red] " in shown
     assert "\x1b" not in shown
     assert "\x07" not in shown
+
+
+def test_the_ends_of_a_span_have_their_dates_even_when_they_are_todays() -> None:
+    midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    assert day_time(midnight.isoformat()) == f"{midnight:%Y-%m-%d} 00:00:00"
