@@ -17,6 +17,9 @@ from telephony.kernel.errors import ConfigurationError
 MAX_FOLDER: Final = 60
 """Characters of the sockets' folder: a socket's path has 107 octets at most (unix(7))."""
 
+CARRIER_SOCKET: Final = "carrier"
+"""In the folder of sockets: the simulated carrier's control interface."""
+
 ENGINE_STOP_SECONDS: Final = 3.0
 IO_STOP_SECONDS: Final = 10.0
 """Recordings are finished, and forced to disk."""

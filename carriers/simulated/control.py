@@ -4,26 +4,33 @@
                     → 202 {"messageId": "...", "parts": 1}
                     or, instead of a text, "data" and perhaps "udh" (base64) and "dataCoding"
     GET /stats      → 200, see `smsc.Stats`
+    POST /calls     {"to": "+14255550123", "from": "+12065550199", "hertz": 425, "digits": "", "seconds": 2}
+                    → 200 once it is over, see `calls.telephones.Told`: what became of it, what was heard
+    GET /calls      → 200 {"value": [...]}, those that go on and the last ones
 
 Errors are {"error": "..."}. It listens on loopback only and takes nothing from a web page: a body must be
 JSON by its type and the request addressed to loopback, which no page from elsewhere can both bring about.
 """
 
 from ipaddress import ip_address
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec import Meta
 
+from carriers.simulated.calls.telephones import Asked, Telephones
 from carriers.simulated.smsc import Smsc
 from sms.message import MAX_DATA
 from sms.text import BARE, Envelope
-from telephony.kernel.errors import InvalidRequest, TandemError, UnsupportedMedia
+from telephony.kernel.errors import InvalidRequest, NotFound, TandemError, UnsupportedMedia
 from telephony.kernel.http.route import JSON
 
 HOST: Final = "127.0.0.1"
+
+T = TypeVar("T")
 
 MAX_BODY: Final = 256 * 1024
 """Bytes: the longest text, 255 parts of 153 characters, fits however it is escaped."""
@@ -49,24 +56,39 @@ class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Control:
-    """Serves the control interface on a port of loopback."""
+    """Serves the control interface on a port of loopback, on a Unix socket, or on both."""
 
-    def __init__(self, smsc: Smsc, port: int) -> None:
+    def __init__(
+        self,
+        smsc: Smsc,
+        port: int | None,
+        *,
+        path: Path | None = None,
+        telephones: Telephones | None = None,
+    ) -> None:
         self._smsc = smsc
-        self._wanted = port
+        self._wanted, self._path = port, path
+        self._telephones = telephones
         self._runner: web.AppRunner | None = None
         self.port = 0
         """The port it listens on, once started."""
 
     async def start(self) -> None:
-        """Listen; raises OSError when the port is taken."""
+        """Listen; raises OSError when the port is taken or the socket cannot be made."""
         application = web.Application(middlewares=[_guard], client_max_size=MAX_BODY)
         application.router.add_post("/inbound", self._inbound)
         application.router.add_get("/stats", self._stats)
+        application.router.add_post("/calls", self._call)
+        application.router.add_get("/calls", self._calls)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, self._wanted).start()
-        self.port = self._runner.addresses[0][1]
+        if self._wanted is not None:
+            await web.TCPSite(self._runner, HOST, self._wanted).start()
+            self.port = self._runner.addresses[0][1]
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            await web.UnixSite(self._runner, self._path).start()
+            self._path.chmod(0o600)
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -75,12 +97,7 @@ class Control:
             self._runner = None
 
     async def _inbound(self, request: web.Request) -> web.Response:
-        if request.content_type != JSON:
-            raise UnsupportedMedia("The body must be application/json.")
-        try:
-            asked = msgspec.json.decode(await request.read(), type=Inbound)
-        except msgspec.MsgspecError as error:
-            raise InvalidRequest(str(error)) from None
+        asked = await _read(request, Inbound)
         body: str | bytes = asked.text
         envelope = BARE
         if asked.data is not None and asked.text:
@@ -92,6 +109,26 @@ class Control:
 
     async def _stats(self, _request: web.Request) -> web.Response:
         return _json(200, self._smsc.stats())
+
+    async def _call(self, request: web.Request) -> web.Response:
+        return _json(200, await self._phones().place(await _read(request, Asked)))
+
+    async def _calls(self, _request: web.Request) -> web.Response:
+        return _json(200, {"value": self._phones().list()})
+
+    def _phones(self) -> Telephones:
+        if self._telephones is None:
+            raise NotFound("This carrier has no telephones (sip_port).")
+        return self._telephones
+
+
+async def _read(request: web.Request, kind: type[T]) -> T:
+    if request.content_type != JSON:
+        raise UnsupportedMedia("The body must be application/json.")
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(str(error)) from None
 
 
 def _json(status: int, body: object) -> web.Response:

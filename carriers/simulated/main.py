@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from carriers.simulated.calls.telephones import Telephones
 from carriers.simulated.control import Control
 from carriers.simulated.journal import Journal
 from carriers.simulated.settings import SimulatedSettings
@@ -30,14 +31,16 @@ async def serve(
     journal = _open(settings.journal) if settings.journal else None
     try:
         smsc = Smsc(settings, clock=SystemClock(), journal=journal)
-        control = Control(smsc, settings.control_port) if settings.control_port is not None else None
+        telephones = _telephones(settings)
+        control = _control(settings, smsc, telephones)
         try:
-            await _listen(settings, smsc, control)
+            await _listen(settings, smsc, telephones, control)
             log.info(
                 "carrier.ready",
                 host=settings.host,
                 port=smsc.port,
                 control_port=control.port if control else None,
+                sip_port=telephones.port if telephones else None,
                 accounts=sorted(settings.accounts),
             )
             ready(smsc.port)
@@ -45,6 +48,8 @@ async def serve(
         finally:
             if control is not None:
                 await control.stop()
+            if telephones is not None:
+                await telephones.stop()
             await smsc.stop()
             log.info("carrier.stopped")
     finally:
@@ -52,7 +57,23 @@ async def serve(
             journal.close()
 
 
-async def _listen(settings: SimulatedSettings, smsc: Smsc, control: Control | None) -> None:
+def _telephones(settings: SimulatedSettings) -> Telephones | None:
+    if settings.sip_port is None:
+        return None
+    host, _, port = settings.sip_node.rpartition(":")
+    return Telephones(settings.host, settings.sip_port, (host, int(port)), clock=SystemClock())
+
+
+def _control(settings: SimulatedSettings, smsc: Smsc, telephones: Telephones | None) -> Control | None:
+    path = Path(settings.control_socket) if settings.control_socket else None
+    if settings.control_port is None and path is None:
+        return None
+    return Control(smsc, settings.control_port, path=path, telephones=telephones)
+
+
+async def _listen(
+    settings: SimulatedSettings, smsc: Smsc, telephones: Telephones | None, control: Control | None
+) -> None:
     try:
         await smsc.start()
     except OSError as error:
@@ -60,6 +81,15 @@ async def _listen(settings: SimulatedSettings, smsc: Smsc, control: Control | No
             f"port: cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another.",
             target="port",
         ) from error
+    if telephones is not None:
+        try:
+            await telephones.start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"sip_port: cannot listen on {settings.host}:{settings.sip_port}: {error.strerror}."
+                " Choose another.",
+                target="sip_port",
+            ) from error
     if control is None:
         return
     try:

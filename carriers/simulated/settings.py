@@ -41,6 +41,12 @@ class SimulatedSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """TCP port of the SMSC; 2775 is IANA's for SMPP."""
     control_port: AnyPort | None = None
     """TCP port of the control interface, always on 127.0.0.1; unset: there is none."""
+    control_socket: str = ""
+    """Path of a Unix socket for the same interface, open to its user alone; empty: there is none."""
+    sip_port: AnyPort | None = None
+    """UDP port of its telephones' SIP, on the same `host`; unset: it has none."""
+    sip_node: Annotated[str, Meta(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}$")] = "127.0.0.1:5060"
+    """Where its telephones' calls go: IPv4 address and UDP port of the node's SIP."""
     accounts: dict[SystemId, SimulatedAccount] = {}
     """Who may bind, by system_id. Nobody else may: none configured means nobody."""
     profile: str = "plain"

@@ -117,6 +117,10 @@ class Dial(Struct, frozen=True, tag="dial"):
     """Of this call alone; forgotten with it."""
     note: str = ""
     """Kept for whoever comes after the gateway (`Holding.note`)."""
+    session_timer: bool = True
+    """Whether a session timer is offered (RFC 4028)."""
+    reliable: bool = True
+    """Whether reliable provisional responses are offered (RFC 3262)."""
 
 
 class Answer(Struct, frozen=True, tag="answer"):

@@ -93,7 +93,14 @@ class Endpoint:
         frame.size = _FRAME_OCTETS
         self._get_frame(self._master, ctypes.byref(frame))
 
-    def account(self, *, srtp: int = 1, credentials: Credentials | None = None) -> Any:  # noqa: ANN401
+    def account(
+        self,
+        *,
+        srtp: int = 1,
+        credentials: Credentials | None = None,
+        session_timer: bool = True,
+        reliable: bool = True,
+    ) -> Any:  # noqa: ANN401
         """Return the configuration of an account; `srtp` 0 never, 1 when the peer offers it, 2 always."""
         settings = self._settings
         config = pj.AccountConfig()
@@ -115,10 +122,10 @@ class Endpoint:
         media.srtpSecureSignaling = 0
         media.lockCodecEnabled = False
         calls = config.callConfig
-        calls.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
+        calls.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL if session_timer else pj.PJSUA_SIP_TIMER_INACTIVE
         calls.timerSessExpiresSec = settings.session_seconds
         calls.timerMinSESec = settings.min_session_seconds
-        calls.prackUse = pj.PJSUA_100REL_OPTIONAL
+        calls.prackUse = pj.PJSUA_100REL_OPTIONAL if reliable else pj.PJSUA_100REL_NOT_USED
         return config
 
     def _order_codecs(self) -> None:

@@ -280,10 +280,16 @@ class Worker:
         if len(self._calls) >= self._endpoint.calls:
             raise ValueError("full")
         account = self._account
-        if command.credentials is not None or command.srtp:
+        usual = command.session_timer and command.reliable and not command.srtp
+        if command.credentials is not None or not usual:
             account = _Account(self)
             account.create(
-                self._endpoint.account(srtp=2 if command.srtp else 0, credentials=command.credentials)
+                self._endpoint.account(
+                    srtp=2 if command.srtp else 0,
+                    credentials=command.credentials,
+                    session_timer=command.session_timer,
+                    reliable=command.reliable,
+                )
             )
             self._accounts[command.call] = account
         call = self._make(

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import typer
 
+from carriers.simulated.settings import SimulatedSettings
 from tandem.cli.options import ConfigFile, Data, Host, Port, Settings, flags, loaded
 from tandem.config.load import Loaded
 from tandem.config.tree import Configuration
-from tandem.media_processes import media_children
+from tandem.media_processes import CARRIER_SOCKET, make_socket_folder, media_children, socket_folder
 from tandem.supervisor.spec import EXIT_CONFIGURATION, ChildSpec, Ready, Restart, encode
+from tandem.voice_processes import voice_children
 from telephony.kernel.errors import ConfigurationError
 
 STARTED_AT = "TANDEM_STARTED_AT"
@@ -65,6 +68,7 @@ def children(configuration: Configuration, program: list[str], arguments: list[s
         *specs,
         ChildSpec("welcome", argv("welcome"), Restart.NEVER, Ready.STARTED, after, stop_seconds=2.0),
         *media_children(configuration),
+        *voice_children(configuration),
     ]
 
 
@@ -91,7 +95,16 @@ def simulated_carrier(config: ConfigFile = None, settings: Settings = None) -> N
         from carriers.simulated.main import run as run_simulated
         from tandem.supervisor.notify import ready
 
-        run_simulated(configuration.simulated, ready=lambda _: ready())
+        run_simulated(_with_control(configuration), ready=lambda _: ready())
+
+
+def _with_control(configuration: Configuration) -> SimulatedSettings:
+    """Return the simulated carrier's settings, with a control interface for this node's own user."""
+    if configuration.simulated.control_socket:
+        return configuration.simulated
+    folder = socket_folder(configuration)
+    make_socket_folder(folder)
+    return msgspec.structs.replace(configuration.simulated, control_socket=str(folder / CARRIER_SOCKET))
 
 
 def welcome(config: ConfigFile = None, settings: Settings = None) -> None:

@@ -12,13 +12,16 @@ import msgspec
 from msgspec import Meta, Struct
 
 from carriers.model.carrier import Carrier, Port, SmppLink
+from carriers.model.sip import SipTrunk
 from carriers.simulated.settings import SimulatedAccount, SimulatedSettings
 from carriers.simulated.settings import check as check_simulated
 from sip.media.settings import MediaSettings
+from sip.settings import SipSettings
 from sms.esme.settings import SmppServerSettings
 from sms.settings import SmsSettings
 from tandem.config.build import DatabaseUrl
 from telephony.alarms.settings import AlarmSettings
+from telephony.calling.settings import CallSettings
 from telephony.events.settings import EventSettings
 from telephony.identity.settings import IdentitySettings
 from telephony.kernel.errors import ConfigurationError
@@ -37,6 +40,9 @@ MASTER_KEY_FILE: Final = "master-key"
 
 SIMULATED: Final = "simulated"
 SIMULATED_LINK: Final = "simulated-1"
+SIMULATED_TRUNK: Final = "telephones"
+SIMULATED_SIP_PORT: Final = 5070
+"""Where the simulated carrier's telephones are, unless it is said."""
 SIMULATED_SYSTEM_ID: Final = "tandem"
 """The account of the simulated carrier when none is configured, and its password: on the loopback only."""
 
@@ -92,6 +98,8 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     sms: SmsSettings = SmsSettings()
     numbers: NumberSettings = NumberSettings()
     media: MediaSettings = MediaSettings()
+    sip: SipSettings = SipSettings()
+    calls: CallSettings = CallSettings()
     smpp_server: SmppServerSettings = SmppServerSettings()
     carriers: dict[str, Carrier] = {}
     """Carriers by name. None: the simulated one."""
@@ -128,6 +136,10 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         host = "127.0.0.1" if self.host in ANY_HOST else self.host
         return self.authorities or (f"{host}:{self.port}",)
 
+    def calls_run(self) -> bool:
+        """Tell whether this node takes and makes calls: it signals them, and carries their audio."""
+        return self.media.enabled and self.sip.runs()
+
     def simulated_runs(self) -> bool:
         """Tell whether the simulated carrier runs on this node."""
         if self.simulated.enabled is not None:
@@ -151,6 +163,11 @@ def completed(configuration: Configuration) -> Configuration:
             )
         account = SimulatedAccount(password=Secret(SIMULATED_SYSTEM_ID))
         simulated = msgspec.structs.replace(simulated, accounts={SIMULATED_SYSTEM_ID: account})
+    if configuration.calls_run() and simulated.sip_port is None:
+        host = "127.0.0.1" if configuration.sip.address in ANY_HOST else configuration.sip.address
+        simulated = msgspec.structs.replace(
+            simulated, sip_port=SIMULATED_SIP_PORT, sip_node=f"{host}:{configuration.sip.port}"
+        )
     try:
         check_simulated(simulated)
     except ConfigurationError as error:
@@ -187,7 +204,15 @@ def _carriers_to(simulated: SimulatedCarrier) -> dict[str, Carrier]:
                 f"simulated.accounts.{system_id}.carrier: {name} is another account's; choose another name"
             )
         link = SmppLink(host=host, port=simulated.port, system_id=system_id, password=account.password)
-        made[name] = Carrier(smpp={SIMULATED_LINK if place == 0 else f"{name}-1": link}, simulated=True)
+        trunks: dict[str, SipTrunk] = {}
+        if place == 0 and simulated.sip_port:
+            trunks[SIMULATED_TRUNK] = SipTrunk(host=host, port=simulated.sip_port, addresses=(host,))
+        made[name] = Carrier(
+            smpp={SIMULATED_LINK if place == 0 else f"{name}-1": link},
+            sip=trunks,
+            codecs=("PCMU", "PCMA"),
+            simulated=True,
+        )
     return made
 
 

@@ -4,12 +4,23 @@ A leg's name is the calling plane's own for what it dials; for what comes, the i
 no word of the plane's to begin: whoever answers or dials a leg has its place in the engine already.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
 
 from telephony.calling.causes import Cause
+from telephony.calling.failover import NO_RESPONSE_SECONDS
+from telephony.calling.states import LegState
+from telephony.kernel.ids import ResourceId
+from telephony.numbers.store import OwnedNumber
+from telephony.routing.decide import Witness
+from telephony.routing.formats import USUAL, NumberFormats
+from telephony.routing.inbound import Arrival, WayIn
+from telephony.routing.ports import Attempt
+from telephony.routing.voice import VoiceWays
+from telephony.usage.limiter import CallAdmission
 
 
 class Trunk(Struct, frozen=True):
@@ -34,6 +45,13 @@ class Dialled(Struct, frozen=True):
     privacy: bool = False
     """Whether the caller wants not to be shown: P-Asserted-Identity goes, From does not tell (RFC 3323)."""
     headers: tuple[tuple[str, str], ...] = ()
+    heard_within: float = NO_RESPONSE_SECONDS
+    """Seconds after which a leg to which nothing came back, not even 100, is given up: `Ended` with
+    `unheard`. Whoever signals sees a 100, which is not told."""
+    beside: str = ""
+    """A leg that this one will be joined with: their audio is put in one place."""
+    diverted: str = ""
+    """The number that the call came for, as the carrier wants it, when it is passed on to another one."""
 
 
 class Quality(Struct, frozen=True):
@@ -63,6 +81,8 @@ class Offered(Struct, frozen=True):
     """Who calls, as the carrier wrote it; empty when it does not say."""
     call_id: str
     headers: tuple[tuple[str, str], ...] = ()
+    display: str = ""
+    """What the caller calls itself."""
 
 
 class Rang(Struct, frozen=True):
@@ -125,7 +145,15 @@ class Ended(Struct, frozen=True):
     """Whether nothing came back at all, not even 100."""
 
 
-LegEvent = Offered | Rang | Answered | Held | Pressed | Played | Silent | Ended
+class Resumed(Struct, frozen=True):
+    """A leg that was there before this process, found again: told once for each, before anything else of it."""
+
+    leg: str
+    state: LegState = LegState.UP
+    codec: str = ""
+
+
+LegEvent = Offered | Rang | Answered | Held | Pressed | Played | Silent | Ended | Resumed
 
 
 class Listener(Protocol):
@@ -179,7 +207,10 @@ class Legs(Protocol):
         ...
 
     async def play(self, leg: str, play: str, what: Sound | str, *, repeat: int = 1) -> None:
-        """Play a sound, or a prompt by its name or URL, to a leg; `Played` tells its end."""
+        """Play a sound, or a prompt by its name or URL, to a leg; `Played` tells its end.
+
+        `repeat` 0: until it is stopped. A play of the same name that goes on is replaced.
+        """
         ...
 
     async def stop(self, leg: str, play: str) -> None:
@@ -197,3 +228,115 @@ class Legs(Protocol):
     async def hold(self, leg: str, *, on: bool = True) -> None:
         """Hold a leg's peer, or go on."""
         ...
+
+
+# --- what calls need of carriers, numbers and limits ---------------------------------------------------------
+
+
+class TrunkFacts(Struct, frozen=True):
+    """A trunk, as the choice among trunks needs it."""
+
+    trunk: Trunk
+    up: bool = True
+    """Whether it can be reached now (R9)."""
+    priority: int = 0
+    """The lower goes first."""
+    weight: int = 100
+    """Share among trunks of one priority."""
+    channels: int | None = None
+    """Calls at once, both ways; None: no limit."""
+    calls_per_second: float | None = None
+    """New calls a second, both ways; None: no limit."""
+    retry_on: frozenset[int] = frozenset()
+    """Statuses after which another trunk is tried, beside the usual ones (R8)."""
+    dtmf: str = "rfc4733"
+    """How digits travel: `rfc4733`, `info` or `inband`."""
+    diversion: str = "diversion"
+    """How a call that is passed on names whom it was for: `none`, `diversion` or `history-info`."""
+    emergency: bool = False
+    """Whether emergency calls may go by it (R33)."""
+
+
+class CarrierFacts(Struct, frozen=True):
+    """A carrier, as calls need it. A resource's own SBCs are one by the name `resource:GUID`."""
+
+    name: str
+    trunks: tuple[TrunkFacts, ...] = ()
+    channels: int | None = None
+    calls_per_second: float | None = None
+    formats: NumberFormats = USUAL
+    """How it writes numbers."""
+
+
+class Trunks(Protocol):
+    """Knows carriers and their trunks. Quick: asked with every call."""
+
+    def carrier(self, name: str) -> CarrierFacts | None:
+        """Return a carrier; None: there is none of that name, or it has no trunk."""
+        ...
+
+    def carriers(self) -> Sequence[CarrierFacts]:
+        """Return the operator's carriers that have trunks."""
+        ...
+
+
+class Numbers(Protocol):
+    """Knows whose numbers are. `telephony.numbers.directory.NumberDirectory` is one."""
+
+    async def find(self, number: str) -> OwnedNumber | None:
+        """Return the number, or None when nobody owns it. Raises Unavailable."""
+        ...
+
+
+class WaysIn(Protocol):
+    """Knows where calls that come go. `telephony.routing.router.Router` is one."""
+
+    def inward(self, resource: ResourceId, arrival: Arrival, witness: Witness | None = None) -> WayIn:
+        """Return where something for a resource's number goes."""
+        ...
+
+
+class WaysOut(Protocol):
+    """Knows where calls go out. `telephony.routing.voice.VoiceRouter` is one."""
+
+    def ways(self, attempt: Attempt, witness: Witness | None = None) -> VoiceWays:
+        """Return where a call goes; raises nothing."""
+        ...
+
+
+class CallLimits(Protocol):
+    """What may be called, and what it comes to. `telephony.usage.limiter.Limiter` is one."""
+
+    def call(
+        self, resource: ResourceId, carrier: str, caller: str, to: str, *, again: bool = False
+    ) -> CallAdmission:
+        """Return what is to be counted of a call to a number.
+
+        `again`: by another carrier, so that it is not counted for its rate once more. Raises LimitReached and
+        LimitForbids, naming the limit: then nothing is counted.
+        """
+        ...
+
+    def call_in(self, resource: ResourceId, carrier: str, caller: str) -> CallAdmission:
+        """Return what is to be counted of a call that came. Raises LimitForbids."""
+        ...
+
+    def emergency(self, resource: ResourceId) -> CallAdmission:
+        """Return what is to be counted of an emergency call: nothing is refused (R33)."""
+        ...
+
+
+class Callers(Protocol):
+    """Knows which numbers beside its own a resource may show (R31)."""
+
+    def verified(self, resource: ResourceId, number: str) -> bool:
+        """Tell whether somebody proved that the resource may show a number."""
+        ...
+
+
+class NobodyVerified:
+    """Only own numbers are shown."""
+
+    def verified(self, resource: ResourceId, number: str) -> bool:
+        """See `Callers`."""
+        return False

@@ -1,4 +1,7 @@
-"""The life of a leg as two tables: one that we dial, one that came. No transition stands anywhere else."""
+"""The life of a leg as two tables, one that we dial, one that came; and that of a call, as its record has it.
+
+No transition stands anywhere else.
+"""
 
 from enum import Enum
 from typing import Final
@@ -91,3 +94,61 @@ INBOUND: Final = Machine(
     },
 )
 """A leg that came."""
+
+
+class CallState(Enum):
+    """Where a call is. The values stand in the store, and none of them is a message's."""
+
+    SETUP = "setup"  # it came, or is to go out; nobody is being called yet
+    RINGING = "ringing"
+    TALKING = "talking"  # answered
+    COMPLETED = "completed"  # it was answered, and is over
+    REJECTED = "rejected"  # we did not let it: limits, rules, caller id
+    UNANSWERED = "unanswered"  # nobody answered in time
+    BUSY = "busy"
+    UNREACHED = "unreached"  # the number or the way to it does not work
+    ABANDONED = "abandoned"  # the caller hung up before the answer
+    LOST = "lost"  # a process of ours died with it
+
+
+class CallEvent(Enum):
+    """What can happen to a call."""
+
+    RING = "ring"
+    ANSWER = "answer"
+    HANG_UP = "hang up"
+    REJECT = "reject"
+    TIME_OUT = "time out"
+    FIND_BUSY = "find busy"
+    FAIL = "fail"
+    ABANDON = "abandon"
+    LOSE = "lose"
+
+
+_C: Final = CallState
+_BEFORE: Final = {
+    CallEvent.REJECT: _C.REJECTED,
+    CallEvent.TIME_OUT: _C.UNANSWERED,
+    CallEvent.FIND_BUSY: _C.BUSY,
+    CallEvent.FAIL: _C.UNREACHED,
+    CallEvent.ABANDON: _C.ABANDONED,
+    CallEvent.LOSE: _C.LOST,
+}
+
+CALL: Final = Machine(
+    "call",
+    _C.SETUP,
+    {
+        (_C.SETUP, CallEvent.RING): _C.RINGING,
+        (_C.SETUP, CallEvent.ANSWER): _C.TALKING,
+        **{(_C.SETUP, event): state for event, state in _BEFORE.items()},
+        (_C.RINGING, CallEvent.RING): _C.RINGING,
+        (_C.RINGING, CallEvent.ANSWER): _C.TALKING,
+        **{(_C.RINGING, event): state for event, state in _BEFORE.items()},
+        (_C.TALKING, CallEvent.ANSWER): _C.TALKING,  # the next target's
+        (_C.TALKING, CallEvent.RING): _C.TALKING,
+        (_C.TALKING, CallEvent.HANG_UP): _C.COMPLETED,
+        (_C.TALKING, CallEvent.LOSE): _C.LOST,
+    },
+)
+"""A call, from its first INVITE to its record."""

@@ -162,10 +162,12 @@ class Limiter:
         if bucket is not None:
             bucket.give_back(sum(isinstance(one, Charge) for one in admission.verdicts))
 
-    def call(self, resource: ResourceId, carrier: str, caller: str, to: str) -> CallAdmission:
+    def call(
+        self, resource: ResourceId, carrier: str, caller: str, to: str, *, again: bool = False
+    ) -> CallAdmission:
         """Return what is to be counted of a call to a number (E.164), and count it for its rate.
 
-        Raises LimitReached and LimitForbids, naming the limit: then nothing is counted.
+        `again`: it goes by another carrier now, and was counted before. Raises LimitReached and LimitForbids, naming the limit: then nothing is counted.
         """
         exempt = self._exempt(resource, carrier)
         limits = self._book.ceilings(resource)
@@ -182,7 +184,8 @@ class Limiter:
                 budget = Most(spent(sheet.currency), limits.daily_budget)
                 if sell is not None and first_charge(sell) > limits.daily_budget:
                     raise reached(limits, budget)
-            self._take(resource, Kind.VOICE, Limit.CALLS_PER_SECOND, limits.calls_per_second, 1)
+            if not again:
+                self._take(resource, Kind.VOICE, Limit.CALLS_PER_SECOND, limits.calls_per_second, 1)
         return CallAdmission(
             resource,
             country_of(to),
@@ -193,6 +196,21 @@ class Limiter:
             None if exempt else limits.calls,
             budget,
         )
+
+    def call_in(self, resource: ResourceId, carrier: str, caller: str) -> CallAdmission:
+        """Return what is to be counted of a call that came: it is one of the simultaneous ones, and free.
+
+        Its rate is the carrier's to limit: a stranger who calls often must not use up what the resource may
+        begin. Raises LimitForbids when a real carrier brings it to a demonstration resource.
+        """
+        exempt = self._exempt(resource, carrier)
+        most = None if exempt else self._book.ceilings(resource).calls
+        country = country_of(caller) if caller.startswith("+") else ""
+        return CallAdmission(resource, country, None, "", None, "", most, None)
+
+    def emergency(self, resource: ResourceId) -> CallAdmission:
+        """Return what is to be counted of an emergency call: no limit holds, and it is free (R33)."""
+        return CallAdmission(resource, "", None, "", None, "", None, None)
 
     def explain(
         self, resource: ResourceId, carrier: str, sender: str, to: str, kind: Kind, units: int = 1

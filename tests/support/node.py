@@ -36,6 +36,7 @@ class Node:
             *("--set", f"simulated.control_port={self.control_port}"),
             *("--set", f"simulated.journal={self.journal}"),
             *("--set", "log.format=json"),
+            *("--set", "sip.enabled=false"),  # tests of calls set it back, and ports with it
         ]
         for setting in settings:
             self.command += ["--set", setting]

@@ -1,0 +1,1 @@
+"""Legs of calls: SIP workers and media engines together, as the plane of calls wants them."""
