@@ -105,7 +105,7 @@ class MakeFirst:
         made = ResourceId(self.create(tx).id)
         if self.buys:
             self._buy(tx, made)
-        put_first_routes(tx, self.create.now)
+        put_first_routes(tx, self.create.now, FIRST_NUMBER if self.buys else None)
         return made
 
     def _buy(self, tx: Connection, resource: ResourceId) -> None:

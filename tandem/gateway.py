@@ -39,6 +39,7 @@ from tandem.sip_routing import sip_plane
 from tandem.supervisor.notify import ready
 from tandem.tls import Certificates, Files
 from tandem.usage import RoutingLimits, RoutingPrices, UsagePlane
+from tandem.voice import VoicePlane
 from telephony.events import admin as events_admin
 from telephony.events.deliverer import Deliverer
 from telephony.events.subscriptions import SubscriptionDirectory
@@ -246,6 +247,21 @@ async def gateway(
             charges=InboundRates(usage.book),
             alone=lock.alone,
         )
+        voice = VoicePlane(
+            configuration,
+            store=store,
+            clock=clock,
+            node=node,
+            media=media,
+            carriers=carriers.live,
+            numbers=inventory.directory,
+            ways_in=routing.router,
+            ways_out=routing.voice,
+            limits=usage.limiter,
+            subscriptions=subscriptions,
+            sealer=sealer,
+            enqueue=deliverer.enqueue,
+        )
         identity = IdentityPlane(
             store=store,
             clock=clock,
@@ -275,6 +291,7 @@ async def gateway(
                 routing.trouble,
                 sip.directory.trouble,
                 media.trouble,
+                voice.trouble,
             ],
         )
         planes = (
@@ -301,8 +318,10 @@ async def gateway(
         routes = administration.routes(planes)
         await messages.start()
         stack.push_async_callback(messages.stop)
-        carriers.follow(messages.sms.follow, routing.refresh)
-        _spawn(stack, _adopt(taken_over, messages, deliverer), "adopt")
+        await voice.start()
+        stack.push_async_callback(voice.stop)
+        carriers.follow(messages.sms.follow, voice.follow(routing.refresh))
+        _spawn(stack, _adopt(taken_over, messages, voice, deliverer), "adopt")
         certificates = Certificates(
             Files(configuration.data, configuration.certificate, configuration.certificate_key), clock
         )
@@ -364,7 +383,9 @@ def _blaming(words: str) -> Iterator[None]:
         raise ConfigurationError(f"{words}: {reason}. Choose another.") from error
 
 
-async def _adopt(taken_over: asyncio.Event, messages: MessagePlane, deliverer: Deliverer) -> None:
+async def _adopt(
+    taken_over: asyncio.Event, messages: MessagePlane, voice: VoicePlane, deliverer: Deliverer
+) -> None:
     """Go on with what became this node's, whenever something did."""
     while True:
         await taken_over.wait()
@@ -372,6 +393,7 @@ async def _adopt(taken_over: asyncio.Event, messages: MessagePlane, deliverer: D
         deliverer.taken_over()
         try:
             await messages.adopt()
+            await voice.adopt()
         except Unavailable:
             await asyncio.sleep(DATABASE_SECONDS)
             taken_over.set()

@@ -5,6 +5,7 @@ from typing import Final
 
 from carriers.model.carrier import Carrier
 from sms.inward.targets import SUBSCRIPTIONS
+from telephony.calling.targets import VOICE_TARGETS
 from telephony.kernel.clock import Clock
 from telephony.kernel.http.route import Route
 from telephony.kernel.ids import ResourceId
@@ -44,7 +45,7 @@ class RoutingPlane:
         def formats() -> dict[str, NumberFormats]:
             return {name: formats_of(carrier) for name, carrier in carriers.items()}
 
-        self.kinds = TargetKinds((*BASIC, SUBSCRIPTIONS))
+        self.kinds = TargetKinds((*BASIC, SUBSCRIPTIONS, *VOICE_TARGETS))
         """Where inbound rules may lead to; planes register theirs before `start`."""
         self.router = Router(LinkHealth(reachable))
         self.voice: Final = VoiceRouter(self.router, own)

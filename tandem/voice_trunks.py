@@ -19,17 +19,17 @@ class CallTrunks:
         self,
         carriers: Mapping[str, Carrier],
         *,
-        own: Callable[[str], TrunkFacts | None],
+        own: Callable[[str], Sequence[TrunkFacts]] = lambda _carrier: (),
         up: Callable[[str, str], bool] = lambda _carrier, _trunk: True,
     ) -> None:
-        """`own` returns an own SBC by `resource:GUID/FQDN`; `up` tells a trunk's health by its names."""
+        """`own` returns the SBCs of `resource:GUID`; `up` tells a trunk's health by its names."""
         self._carriers, self._own, self._up = carriers, own, up
 
     def carrier(self, name: str) -> CarrierFacts | None:
         """See `telephony.calling.ports.Trunks`."""
         if name.startswith(OWN):
             found = self._own(name)
-            return None if found is None else CarrierFacts(found.carrier, (self._facts(found),))
+            return CarrierFacts(name, tuple(map(self._facts, found))) if found else None
         carrier = self._carriers.get(name)
         return None if carrier is None or not carrier.sip else self._of(name, carrier)
 

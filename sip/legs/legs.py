@@ -26,7 +26,7 @@ from sip.media.client.media_io import MediaIo
 from sip.workers import messages
 from sip.workers.fleet import Fleet, FleetSettings, Room
 from sip.workers.messages import Ready, Side
-from telephony.calling.causes import cause_of, sip_of, write_reason
+from telephony.calling.causes import Cause, cause_of, sip_of, write_reason
 from telephony.calling.ports import (
     Answered,
     Dialled,
@@ -54,7 +54,7 @@ class SipLegs:
     """See `telephony.calling.ports.Legs`.
 
     Also what fleets and engines tell (`sip.workers.fleet.Listener`, `sip.media.client.engines.Listener`):
-    whoever makes `Engines` passes their events here. Set `listener`, then `start`; at the end `stop`.
+    whoever makes `Engines` passes their events here. Set `listener`, then `start`; at the end `close`.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SipLegs:
         self._resuming.start()
         self.fleet.start()
 
-    async def stop(self) -> None:
+    async def close(self) -> None:
         """Leave workers and engines alone: whoever comes next finds what they hold."""
         self._resuming.stop()
         await self.fleet.stop()
@@ -181,8 +181,8 @@ class SipLegs:
         if known is not None:
             self._sounds.play(known, play, what, repeat)
 
-    async def stop_playing(self, leg: str, play: str) -> None:
-        """Stop something that plays."""
+    async def stop(self, leg: str, play: str) -> None:
+        """See `Legs`."""
         known = self._leg(leg)
         if known is not None:
             self._sounds.stop(known, play)
@@ -261,7 +261,7 @@ class SipLegs:
         if leg is not None:
             self._of_leg(leg, event)
         elif isinstance(event, messages.Ended):
-            self._ended_meanwhile(event)
+            self._ended_meanwhile(number, event)
         if isinstance(event, messages.Ended):
             self._spares.fill(number)
 
@@ -314,16 +314,12 @@ class SipLegs:
                 self._gone(leg)
             return
         self._gone(leg)
-        told = ", ".join(values_of(event.headers, "Reason"))
-        self._board.over(leg, cause_of(event.status, event.reason, told, by_peer=event.by_peer))
+        self._board.over(leg, _cause(event))
 
-    def _ended_meanwhile(self, event: messages.Ended) -> None:
+    def _ended_meanwhile(self, number: int, event: messages.Ended) -> None:
         """A call of a gateway before us ended while nobody was connected."""
-        if event.leg and not self._spares.knows(event.leg) and self._resuming.owns(event.leg):
-            told = ", ".join(values_of(event.headers, "Reason"))
-            self._board.tell(
-                Ended(event.leg, cause_of(event.status, event.reason, told, by_peer=event.by_peer))
-            )
+        if self._resuming.greeting(number) and event.leg not in self._board.legs:
+            self._board.tell(Ended(event.leg, _cause(event)))
 
     # --- what engines tell (`sip.media.client.engines.Listener`) --------------------------------------------
 
@@ -357,3 +353,8 @@ class SipLegs:
         self._resuming.engine_back(engine)
         for worker in self.fleet.ins:
             self._spares.fill(worker)
+
+
+def _cause(event: messages.Ended) -> Cause:
+    told = ", ".join(values_of(event.headers, "Reason"))
+    return cause_of(event.status, event.reason, told, by_peer=event.by_peer)

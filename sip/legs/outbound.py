@@ -1,4 +1,4 @@
-"""Calls that we dial: a place in an engine, a worker, an address; challenges answered, the next address tried."""
+"""Calls that we dial: a place in an engine, a worker, an address; challenges answered, the next one tried."""
 
 import asyncio
 from typing import Final
@@ -167,9 +167,8 @@ class Outbound:
         """A call of ours is over: perhaps it is tried again."""
         if not leg.ending and not leg.up and self._again(leg, event):
             return
-        unheard = (
-            not leg.up and not leg.heard and (not event.by_peer or bool(values_of(event.headers, UNHEARD)))
-        )
+        nobody = not leg.heard and not event.by_peer
+        unheard = not leg.up and (nobody or bool(values_of(event.headers, UNHEARD)))
         status = 487 if leg.ending and not leg.up and event.status < 300 else event.status
         self._board.over(
             leg,

@@ -105,6 +105,10 @@ class Resuming:
         if self._board.of(worker, event.call) is None:
             self._held[worker, event.call] = event
 
+    def greeting(self, worker: int) -> bool:
+        """Tell whether a worker still tells what was before it was connected."""
+        return worker in self._listed
+
     def worker_settled(self, worker: int) -> None:
         """A worker has told all: calls that it does not have any more are lost."""
         listed = self._listed.pop(worker, set())

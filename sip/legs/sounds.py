@@ -9,6 +9,7 @@ import structlog
 from sip.legs.board import Board
 from sip.legs.leg import Leg
 from sip.legs.line import TROUBLES
+from sip.media.client.control import MediaAway
 from sip.media.client.media_io import MediaIo
 from sip.media.clips import Memory, make_clip
 from sip.media.io.transcoders import PromptUnusable
@@ -43,10 +44,13 @@ class Sounds:
         self._plays: dict[str, tuple[str, str]] = {}
         """Leg and the plane's name, by ours."""
         self._names: dict[tuple[str, str], str] = {}
+        self._begun: set[str] = set()
+        """Those that an engine knows of."""
         self._music: Memory | None = None
 
     def play(self, leg: Leg, play: str, what: Sound | str, repeat: int) -> None:
-        """Begin to play something; `Played` tells its end, whatever that is."""
+        """Begin to play something, instead of what has that name; `Played` tells its end."""
+        self.stop(leg, play)
         name = self._name()
         self._plays[name] = (leg.name, play)
         self._names[leg.name, play] = name
@@ -59,8 +63,12 @@ class Sounds:
     def stop(self, leg: Leg, play: str) -> None:
         """Stop something that plays."""
         name = self._names.get((leg.name, play))
-        if name is not None:
+        if name is None:
+            return
+        if name in self._begun:
             leg.line.order(Stop(name))
+        else:  # its sound is still being fetched
+            self._end(name, "stopped")
 
     def finished(self, event: PlayFinished) -> None:
         """Something ended."""
@@ -75,6 +83,7 @@ class Sounds:
         try:
             source = await self._source(leg, what)
             if name in self._plays:
+                self._begun.add(name)
                 await leg.line.order(Play(name, source, leg.name, repeat=repeat))
         except (*TROUBLES, PromptUnusable) as error:
             log.warning("sip.cannot_play", leg=leg.name, reason=str(error))
@@ -91,7 +100,7 @@ class Sounds:
             await engines.give_clip(engine, MUSIC, memory.descriptor, rate=RATE, samples=octets)
             return Clip(MUSIC)
         if self._io is None:
-            raise PromptUnusable("There is no media I/O to fetch it.", "unavailable")
+            raise MediaAway("There is no media I/O to fetch it.")
         prompt = await self._io.prompt(what if ":" in what else f"store:{what}", RATE)
         await engines.give_clip(
             engine, prompt.clip, prompt.memory.descriptor, rate=prompt.rate, samples=prompt.samples
@@ -103,9 +112,11 @@ class Sounds:
         return f"{self._start}-{self._count}"
 
     def _end(self, name: str, reason: str) -> None:
+        self._begun.discard(name)
         found = self._plays.pop(name, None)
         if found is not None:
-            self._names.pop(found, None)
+            if self._names.get(found) == name:
+                del self._names[found]
             self._board.tell(Played(found[0], found[1], reason))
 
 

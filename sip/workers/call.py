@@ -58,6 +58,8 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self.place = place
         self.codecs = codecs
         self.remote: Remote | None = None
+        self.early = False
+        """Whether we said 183, so that sound goes before the answer."""
         self.note = ""
         """What whoever comes after the gateway is told of it."""
         self.source = ""
@@ -99,7 +101,7 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         if remote is None or remote == self.remote:
             return
         self.remote = remote
-        if self.side is Side.IN or self.state == "confirmed":
+        if self.early or self.state == "confirmed":
             self._tell(Changed(self.key, remote))
 
     def onCallTsxState(self, prm: Any) -> None:  # noqa: ANN401, N802

@@ -98,7 +98,7 @@ class WorkerClient:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            self._waking.close()
+        self._waking.close()
 
     def send(self, command: Command) -> None:
         """Tell it something and wake it. Raises WorkerAway."""

@@ -314,6 +314,7 @@ class Worker:
         if command.status >= 300:
             call.hangup(operation)
         else:
+            call.early = call.early or command.status == 183
             call.answer(operation)
 
     def _hold(self, command: Hold) -> None:

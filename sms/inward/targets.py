@@ -4,12 +4,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from telephony.routing.rules import Kind
-from telephony.routing.targets import TargetKind
+from telephony.routing.targets import BOTH, TargetKind
 
 
 class Subscriptions(Struct, frozen=True, forbid_unknown_fields=True):
     """Whoever of the resource asked for its texts: event subscriptions, and SMPP accounts."""
 
 
-SUBSCRIPTIONS: Final = TargetKind("subscriptions", Subscriptions, frozenset({Kind.SMS}))
+SUBSCRIPTIONS: Final = TargetKind("subscriptions", Subscriptions, BOTH)

@@ -214,7 +214,7 @@ class Dialling:
             "route",
             trunk=f"{leg.carrier}/{leg.trunk}",
             outcome=outcome.value if isinstance(outcome, Fault) else outcome,
-            then="the next trunk" if not why else why,
+            then=why or "the next trunk",
         )
         self.leg = ""
         await self._call.part()

@@ -7,6 +7,9 @@ from phonenumbers import shortnumberinfo
 
 from telephony.usage.destinations import country_of
 
+_DIGITS: Final = frozenset("0123456789")
+_WRITTEN: Final = _DIGITS | frozenset(" -()")
+
 MAX_DIGITS: Final = 8
 """Longer ones are no short numbers."""
 
@@ -16,14 +19,9 @@ def emergency_number(written: str, caller: str, country: str | None = None) -> s
 
     It counts in the country of the caller's number, or in `country`.
     """
-    digits = "".join(each for each in written if each.isdigit() and each.isascii())
-    text = written.strip()
-    if (
-        not digits
-        or len(digits) > MAX_DIGITS
-        or text.startswith("+")
-        or not set(text) <= set("0123456789 -()")
-    ):
+    text = written.strip().removeprefix("tel:")
+    digits = "".join(each for each in text if each in _DIGITS)
+    if not digits or len(digits) > MAX_DIGITS or not set(text) <= _WRITTEN:
         return ""
     regions = {country_of(caller) if caller.startswith("+") else "", country or ""}
     known = any(

@@ -6,7 +6,7 @@ all that came together since the one before.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -52,7 +52,7 @@ class Journal:
         self.open = False
         """Whether the row is there."""
 
-    def note(self, source: str, kind: str, **data: Any) -> None:
+    def note(self, source: str, kind: str, **data: object) -> None:
         """Put something on the timeline; what is None or empty is left out."""
         self._count += 1
         if self._count > MAX_ENTRIES:

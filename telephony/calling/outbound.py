@@ -1,4 +1,4 @@
-"""Calls that a resource places: whom it may show, where it goes, and whether it may. What we refuse has a record."""
+"""Calls that a resource places: whom it may show, where they go, whether they may. Refusals have a record."""
 
 from dataclasses import dataclass
 from typing import Final

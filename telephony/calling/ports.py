@@ -146,7 +146,7 @@ class Ended(Struct, frozen=True):
 
 
 class Resumed(Struct, frozen=True):
-    """A leg that was there before this process, found again: told once for each, before anything else of it."""
+    """A leg that was there before this process, found again: told once, before anything else of it."""
 
     leg: str
     state: LegState = LegState.UP
@@ -230,7 +230,7 @@ class Legs(Protocol):
         ...
 
 
-# --- what calls need of carriers, numbers and limits ---------------------------------------------------------
+# --- what calls need of carriers, numbers and limits --------------------------------------------------------
 
 
 class TrunkFacts(Struct, frozen=True):

@@ -33,6 +33,9 @@ UNTAKEN: Final = Cause(480, 19, "Nothing that its rule leads to has taken it.")
 DONE: Final = Cause(200, 16, "Everything was played.")
 NOT_PLAYED: Final = Cause(480, 41, "It could not be played.")
 
+PLAYED: Final = frozenset({"end", "stopped", "stream-ended"})
+"""Reasons of `Played` that say that all was heard; the others say why not."""
+
 _URI: Final = re.compile(r"sips?:(?:([^@]{1,128})@)?([^:;]+)", re.ASCII)
 
 
@@ -125,7 +128,7 @@ class Stops:
             return
         self._play = ""
         self._call.note("call.played", "media", reason=reason)
-        failed = reason not in ("", "done", "completed", "end")
+        failed = reason not in PLAYED
         await self.follow(Cause(480, 41, f"{NOT_PLAYED.text} {reason}") if failed else None)
 
     async def _time_is_up(self) -> None:

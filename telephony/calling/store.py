@@ -1,4 +1,4 @@
-"""The jobs of calls: each change of a row by compare-and-set on its version, with what it tells, or not at all."""
+"""The jobs of calls: each change of a row by compare-and-set on its version, with all that hangs on it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

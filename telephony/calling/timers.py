@@ -23,7 +23,7 @@ class Timer:
 
 
 class Timers:
-    """All of a plane's. Whoever owns them calls `fire` when `next_in` says so; `changed` is told of earlier ones.
+    """All of a plane's. Whoever owns them calls `fire` when `next_in` says; `changed` tells of earlier ones.
 
     They go by monotonic seconds: a clock that is set ends nobody's call (R35).
     """

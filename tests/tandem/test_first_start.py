@@ -79,7 +79,7 @@ async def test_a_node_begins_with_routes_that_the_operator_may_take_away(
         assert not decide_inbound(table, Arrival(Kind.VOICE, own, "+12065550100", 1)).stops
     await store.write(PutRoutes(OPERATOR, 1, b"{}", 2))
     await first_start(store, tmp_path)
-    await store.write(lambda tx: put_first_routes(tx, 3))
+    await store.write(lambda tx: put_first_routes(tx, 3, None))
     kept = await store.read(ReadRoutes(OPERATOR))
     assert kept is not None
     assert (kept.version, kept.document) == (2, b"{}")
