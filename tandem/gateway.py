@@ -261,6 +261,8 @@ async def gateway(
             subscriptions=subscriptions,
             sealer=sealer,
             enqueue=deliverer.enqueue,
+            kinds=routing.kinds,
+            knows=directory.knows,
         )
         identity = IdentityPlane(
             store=store,
@@ -313,6 +315,7 @@ async def gateway(
             *usage.routes,
             *sip.routes,
             *media.routes,
+            *voice.routes,
             *health_routes.routes(health),
         )
         routes = administration.routes(planes)

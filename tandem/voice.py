@@ -1,11 +1,13 @@
 """Calls, joined to the rest: workers and engines, trunks, numbers, routes, limits, events."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
 
 from carriers.model.carrier import Carrier
+from sip.edge.edge import Edge
 from sip.legs.legs import SipLegs
 from sip.legs.settings import LegSettings
 from sip.legs.targets import Literal
@@ -13,17 +15,20 @@ from sip.legs.trunks import TrunkDirectory
 from tandem.config.tree import ANY_HOST, Configuration
 from tandem.media import MediaPlane
 from tandem.media_processes import make_socket_folder, socket_folder
-from tandem.voice_processes import fleet_settings
+from tandem.voice_processes import EDGE_SECRET, edge_settings, fleet_settings
 from tandem.voice_trunks import CallTrunks
+from telephony.calling import admin
 from telephony.calling.plane import Plane
 from telephony.calling.ports import WaysIn, WaysOut
 from telephony.calling.service import CallService
 from telephony.events.ports import Sealer
 from telephony.events.store import Delivery, Matching
 from telephony.kernel.clock import Clock
-from telephony.kernel.ids import NodeId
+from telephony.kernel.http.route import Route
+from telephony.kernel.ids import NodeId, ResourceId
 from telephony.kernel.store import Store
 from telephony.numbers.directory import NumberDirectory
+from telephony.routing.targets import TargetKinds
 from telephony.usage.limiter import Limiter
 
 log = structlog.get_logger(__name__)
@@ -51,17 +56,28 @@ class VoicePlane:
         subscriptions: Matching,
         sealer: Sealer,
         enqueue: Callable[[list[Delivery]], None],
+        kinds: TargetKinds,
+        knows: Callable[[ResourceId], bool],
     ) -> None:
-        """`carriers` are those in force."""
+        """`carriers` are those in force, `kinds` where rules lead; `knows` tells which resources exist."""
         self._configuration, self._clock, self._media = configuration, clock, media
         self.enabled: Final = configuration.calls_run()
         sip = configuration.sip
         host = sip.public_address or ("127.0.0.1" if sip.address in ANY_HOST else sip.address)
+        trunks = TrunkDirectory(carriers)
+        self._edge = Edge(edge_settings(configuration), trunks.all) if sip.has_edge() else None
+        settings = LegSettings(
+            host,
+            edge=sip.has_edge(),
+            secret=os.environ.get(EDGE_SECRET, ""),
+            latch=configuration.media.latch,
+            media_address=configuration.media.address,
+        )
         self.legs = SipLegs(
-            LegSettings(host, latch=configuration.media.latch, media_address=configuration.media.address),
+            settings,
             fleet_settings(configuration),
             media.engines,
-            TrunkDirectory(carriers),
+            trunks,
             Literal(),
             media.io,
         )
@@ -83,6 +99,9 @@ class VoicePlane:
             )
         )
         self.legs.listener = self.calls
+        self.routes: Sequence[Route] = (
+            admin.routes(self.calls, kinds, store, clock, knows) if self.enabled else ()
+        )
         self._patient_until = 0.0
 
     async def start(self) -> None:
@@ -95,6 +114,8 @@ class VoicePlane:
         make_socket_folder(socket_folder(self._configuration))
         self._patient_until = self._clock.monotonic() + START_SECONDS
         self._media.calls = self.legs
+        if self._edge is not None:
+            self._edge.start()
         await self.legs.start()
         await self.calls.start()
 
@@ -104,6 +125,8 @@ class VoicePlane:
             return
         await self.calls.stop()
         await self.legs.close()
+        if self._edge is not None:
+            await self._edge.stop()
         self._media.calls = None
 
     def follow(self, refresh: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
@@ -113,6 +136,8 @@ class VoicePlane:
             await refresh()
             if self.enabled:
                 self.legs.trunks_changed()
+                if self._edge is not None:
+                    self._edge.changed()
 
         return changed
 
@@ -125,5 +150,7 @@ class VoicePlane:
         """Return what is wrong, a sentence each."""
         if not self.enabled:
             return ()
-        away = self.legs.trouble() if self._clock.monotonic() >= self._patient_until else ()
-        return (*away, *self.calls.trouble())
+        if self._clock.monotonic() < self._patient_until:
+            return self.calls.trouble()
+        edge = () if self._edge is None else self._edge.trouble()
+        return (*edge, *self.legs.trouble(), *self.calls.trouble())

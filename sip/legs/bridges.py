@@ -48,6 +48,10 @@ class Bridges:
             leg.echoes = True
         self._bridges.setdefault(bridge, {}).setdefault(leg.line.engine, self._board.line(leg.line.engine))
 
+    def open(self) -> tuple[str, ...]:
+        """Return the bridges that are open."""
+        return tuple(self._bridges)
+
     def knows(self, helper: str) -> bool:
         """Tell whether an engine's leg is a tie or an echo of ours."""
         if any(name == helper for ties in self._ties.values() for name, _ in ties):

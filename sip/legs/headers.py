@@ -57,13 +57,6 @@ def fields_of(dialled: Dialled, facts: TrunkFacts, host: str) -> list[Header]:
         fields.append(Header(name, f"<{uri_of(dialled.sender, host)}>"))
     if dialled.privacy and rules.privacy != "anonymous-from":
         fields.append(Header("Privacy", "id"))
-    if dialled.diverted and rules.diversion == "diversion":
-        fields.append(Header("Diversion", f"<{uri_of(dialled.diverted, host)}>;reason=unconditional"))
-    elif dialled.diverted and rules.diversion == "history-info":
-        first = f"<{uri_of(dialled.diverted, host)}?Reason=SIP%3Bcause%3D302>;index=1"
-        fields.append(
-            Header("History-Info", f"{first}, <{uri_of(dialled.number, facts.host)}>;index=1.1;mp=1")
-        )
     return fields + [Header(name, value) for name, value in dialled.headers if passes(name, value)]
 
 

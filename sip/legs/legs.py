@@ -116,6 +116,10 @@ class SipLegs:
         """Return how many legs stand ready for calls that come."""
         return self._spares.ready()
 
+    def bridges(self) -> tuple[str, ...]:
+        """Return the bridges that are open."""
+        return self._bridges.open()
+
     def refusals(self) -> dict[str, int]:
         """Return how many calls were refused before the plane heard of them, by why."""
         return dict(self._inbound.refused)
@@ -255,14 +259,14 @@ class SipLegs:
         if isinstance(event, messages.Holding):
             self._resuming.holding(number, event)
             return
-        if isinstance(event, messages.Ready):
+        if isinstance(event, messages.Ready | messages.Pong):
             return
         leg = self._board.of(number, event.call)
         if leg is not None:
             self._of_leg(leg, event)
         elif isinstance(event, messages.Ended):
             self._ended_meanwhile(number, event)
-        if isinstance(event, messages.Ended):
+        if isinstance(event, messages.Freed):
             self._spares.fill(number)
 
     def _of_leg(self, leg: Leg, event: messages.Event) -> None:

@@ -61,11 +61,10 @@ def media_of(remote: Remote, place: Place, usage: Usage, before: Media | None = 
     if usage.holding and direction is not Direction.INACTIVE:
         direction = Direction.INACTIVE if remote.direction == "sendonly" else Direction.SENDONLY
     keys = _keys(remote, place) if usage.secret else None
-    if usage.secret is False and remote.srtp_key:
+    if remote.srtp_key and keys is None:  # sent in the clear it would be noise to the peer
         return None
-    address = (
-        (before.remote if before is not None else None) if nowhere else Address(remote.host, remote.port)
-    )
+    known = before.remote if before is not None else None
+    address = known if nowhere else Address(remote.host, remote.port)
     return Media(
         remote=address,
         formats=_formats(codec, remote),

@@ -147,7 +147,6 @@ class Outbound:
             leg.credentials,
             facts.label,
             facts.session_timer,
-            facts.reliable,
         )
 
     # --- what comes back ------------------------------------------------------------------------------------
@@ -167,8 +166,7 @@ class Outbound:
         """A call of ours is over: perhaps it is tried again."""
         if not leg.ending and not leg.up and self._again(leg, event):
             return
-        nobody = not leg.heard and not event.by_peer
-        unheard = not leg.up and (nobody or bool(values_of(event.headers, UNHEARD)))
+        unheard = not leg.up and nobody_was_there(leg, event)
         status = 487 if leg.ending and not leg.up and event.status < 300 else event.status
         self._board.over(
             leg,
@@ -198,7 +196,7 @@ class Outbound:
                 self._realms[facts.label] = realm
             leg.credentials = credentials
             return self._redial(leg, leg.target)
-        if not leg.heard and not event.by_peer and leg.targets:  # a fault of the transport (RFC 3263 §4.3)
+        if leg.targets and nobody_was_there(leg, event):  # the next address may do (RFC 3263 §4.3)
             return self._redial(leg, leg.targets.pop(0))
         return False
 
@@ -225,3 +223,8 @@ class Outbound:
             if self._redial(leg, leg.targets.pop(0)):
                 return
         self._board.over(leg, cause_of(408, "Nothing came back"), unheard=True)
+
+
+def nobody_was_there(leg: Leg, event: Ended) -> bool:
+    """Tell whether nothing came back of a call, not even 100: as we saw it, or as the edge says."""
+    return bool(values_of(event.headers, UNHEARD)) or (not leg.heard and not event.by_peer)

@@ -156,6 +156,7 @@ class Resuming:
             source,
             heard=event.state != "calling",
         )
+        leg.holding = event.remote is not None and event.remote.direction == "recvonly"
         board.engines.found(leg.name, engine)
         board.add(leg)
         if found.bridge:

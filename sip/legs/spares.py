@@ -20,8 +20,10 @@ log = structlog.get_logger(__name__)
 AHEAD: Final = 1
 """More than a worker has free places: one that becomes free is taken before a new leg is open."""
 
-RETRY_SECONDS: Final = 1.0
-"""When engines refuse: their next word of their load is as old by then."""
+FIRST_PAUSE: Final = 0.02
+LONGEST_PAUSE: Final = 1.0
+"""Seconds until an engine that refused is asked again; they double. One that has just come takes legs with
+its first word of its load; one that is full says so each second."""
 
 
 def new_place(leg: str, opened: Opened) -> Place:
@@ -99,6 +101,7 @@ class Spares:
         return free + AHEAD - len(self._ready[worker]) if free else 0
 
     async def _fill(self, worker: int) -> None:
+        pause = FIRST_PAUSE
         while self._missing(worker) > 0:
             leg = f"in-{secrets.token_hex(12)}"
             try:
@@ -107,7 +110,8 @@ class Spares:
             except TROUBLES as error:
                 self._engines.ended(leg)
                 log.debug("sip.no_spare", worker=worker, reason=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             assert isinstance(opened, Opened)
             place = new_place(leg, opened)

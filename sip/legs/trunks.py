@@ -51,7 +51,7 @@ class TrunkFacts(Struct, frozen=True):
     session_timer: bool = True
     """Whether a session timer is offered (RFC 4028)."""
     reliable: bool = True
-    """Whether reliable provisional responses are offered (RFC 3262)."""
+    """Whether reliable provisional responses are offered (RFC 3262); the edge takes the offer away."""
     private_sdp: bool = False
     """Whether its SDP names addresses that nothing can be sent to."""
     options_seconds: int = 30

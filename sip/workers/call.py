@@ -45,7 +45,7 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         place: Place,
         codecs: tuple[str, ...],
         tell: Callable[[Event], None],
-        over: Callable[[str], None],
+        over: Callable[[str, int], None],
         streamed: Callable[[], None],
     ) -> None:
         if number is None:
@@ -119,6 +119,8 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
                 headers = headers_of(message)
                 early = theirs(described) if described else None
                 self._tell(Progress(self.key, status, _reason(message), early, _fields(headers)))
+            elif described and 200 <= status < 300:
+                self.onCallMediaState(None)  # which pjsip called before the answer's SDP was known here
         elif method in {"BYE", "CANCEL"} and not ours_:
             self._last, self._by_peer = message, True
 
@@ -134,7 +136,9 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
 
     def onCallState(self, prm: Any) -> None:  # noqa: ANN401, N802
         info = self.getInfo()
-        if info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+        if info.state == pj.PJSIP_INV_STATE_CONNECTING and self.side is Side.OUT:
+            self._described = _answered(prm.e) or self._described
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
             self.remote = self._agreed() or self.remote
             self._tell(messages.Answered(self.key, self.remote, ()))
         elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
@@ -154,7 +158,7 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             )
             # The last reference must go here and now: pjsip uses the slot again, and events of the next call
             # would go to this one.
-            self._over(self.key)
+            self._over(self.key, int(info.id))
 
     # --------------------------------------------------------------------------------------------------------
 
@@ -181,6 +185,14 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
             described.srtp_key,
             described.rtcp,
         )
+
+
+def _answered(event: Any) -> str:  # noqa: ANN401
+    """Return the SDP of the answer that an event brought: its transaction's own callback comes later."""
+    change = event.body.tsxState
+    if event.type != pj.PJSIP_EVENT_TSX_STATE or change.type != pj.PJSIP_EVENT_RX_MSG:
+        return ""
+    return body_of(change.src.rdata.wholeMsg)
 
 
 def _fields(headers: Headers) -> tuple[Header, ...]:

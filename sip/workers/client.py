@@ -7,7 +7,10 @@ its calls. The same one: it says what it holds.
 
 import asyncio
 import errno
+import os
+import signal
 import socket
+import struct
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -16,13 +19,19 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from sip.workers.messages import MAX_PACKET, Command, Event, Ready
+from sip.workers.messages import MAX_PACKET, Command, Event, Ping, Pong, Ready
 
 log = structlog.get_logger(__name__)
 
 GREETING_SECONDS: Final = 1.5
 """How long a worker may take until it greets: its loop looks at its socket every half second without being
 woken. One that takes longer hangs, and counts as lost within the two seconds of R11."""
+
+PING_SECONDS: Final = 5.0
+"""How often a worker is asked whether it is alive."""
+
+PATIENCE: Final = 2.0
+"""Seconds for its answer: four turns of its loop. One that hangs is killed, and replaced as one that died."""
 
 FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 0.5
@@ -33,6 +42,9 @@ MOST_WAITING: Final = 1000
 
 ANY: Final = "0.0.0.0"  # noqa: S104 - as a setting has it; nothing is bound here
 """Every address of the machine, the loopback among them."""
+
+_PEER: Final = struct.Struct("iII")
+"""struct ucred (unix(7)): process, user, group."""
 
 WAKE: Final = b"\r\n\r\n"
 """RFC 5626 §3.5.1: nothing to a SIP stack, and enough to wake its loop."""
@@ -69,8 +81,19 @@ class Watcher(Protocol):
 class WorkerClient:
     """A client of one worker. `start` returns at once; the connection is made, and made again, behind it."""
 
-    def __init__(self, number: int, path: Path, *, host: str, port: int, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        number: int,
+        path: Path,
+        *,
+        host: str,
+        port: int,
+        watcher: Watcher,
+        ping_seconds: float = PING_SECONDS,
+    ) -> None:
         """`path` is the worker's socket; `host` and `port` where a datagram wakes it, 0: not known yet."""
+        self._ping_seconds = ping_seconds
+        self._heard = False
         self.number = number
         self.ready: Ready | None = None
         """What it said of itself; None while it is not connected."""
@@ -143,10 +166,12 @@ class WorkerClient:
             await asyncio.wait([ended], timeout=GREETING_SECONDS)
             if self.ready is None:
                 if not ended.done() and self._pid:
-                    log.error("sip.worker_hangs", worker=self.number)
-                    self._lost()
+                    self._kill(connected)
                 return False
-            await ended
+            while not ended.done():
+                if not await self._alive(ended):
+                    self._kill(connected)
+                    return False
         finally:
             loop.remove_reader(connected.fileno())
             loop.remove_writer(connected.fileno())
@@ -159,6 +184,26 @@ class WorkerClient:
                     self._watcher.worker_away(self.number)
         return True
 
+    async def _alive(self, ended: "asyncio.Future[None]") -> bool:
+        """Wait a while, then ask whether it is alive; False when it does not say so."""
+        await asyncio.wait([ended], timeout=self._ping_seconds)
+        if ended.done():
+            return True
+        self._heard = False
+        with suppress(WorkerAway):
+            self.send(Ping())
+        await asyncio.wait([ended], timeout=PATIENCE)
+        return self._heard or ended.done()
+
+    def _kill(self, connected: socket.socket) -> None:
+        """End a worker that hangs: the kernel says which process listens there."""
+        said = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+        pid = _PEER.unpack(said)[0]
+        log.error("sip.worker_hangs", worker=self.number, pid=pid)
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+        self._lost()
+
     def _read(self) -> None:
         while self._socket is not None:
             try:
@@ -170,6 +215,7 @@ class WorkerClient:
             if not packet:
                 self._end()
                 return
+            self._heard = True
             try:
                 event = self._events.decode(packet)
             except msgspec.MsgspecError as error:
@@ -188,7 +234,7 @@ class WorkerClient:
             self._pid, self.ready, self._left = event.pid, event, event.following
             self._target = (self._target[0], event.port)
             self._watcher.worker_back(self.number, event, fresh=fresh)
-        else:
+        elif not isinstance(event, Pong):
             self._watcher.worker_event(self.number, event)
             if not self._left:
                 return

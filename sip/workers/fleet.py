@@ -10,15 +10,15 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
-from sip.workers.client import WorkerAway, WorkerClient
+from sip.workers.client import PING_SECONDS, WorkerAway, WorkerClient
 from sip.workers.messages import (
     Admit,
     Command,
     Dial,
     Drain,
-    Ended,
     Event,
     Failed,
+    Freed,
     Holding,
     Incoming,
     Ready,
@@ -38,6 +38,8 @@ class FleetSettings(Struct, frozen=True):
     """How many make calls: those after them. 0: those that take calls make them too."""
     host: str = "127.0.0.1"
     first_port: int = 5100
+    ping_seconds: float = PING_SECONDS
+    """How often each is asked whether it is alive."""
 
 
 class Room(Struct, frozen=True):
@@ -46,7 +48,7 @@ class Room(Struct, frozen=True):
     connected: int
     workers: int
     calls: int
-    """Calls that are there, both ways."""
+    """Places that calls have, both ways; those that ended and wait for their peer's word among them."""
     capacity: int
     draining: bool
 
@@ -93,6 +95,7 @@ class Fleet:
                 host=settings.host,
                 port=settings.first_port + number if settings.first_port else 0,
                 watcher=self,
+                ping_seconds=settings.ping_seconds,
             )
             for number in range(total)
         }
@@ -127,9 +130,8 @@ class Fleet:
         ]
         most, number = max(free, default=(0, 0))
         if self._draining or most <= 0:
-            raise Full(
-                "draining" if self._draining else "every SIP worker is full" if free else "no SIP worker"
-            )
+            why = "draining" if self._draining else "each is full" if free else "none is connected"
+            raise Full(f"No SIP worker takes another call ({why}).")
         self._calls[-number].add(call)
         return -number
 
@@ -165,6 +167,11 @@ class Fleet:
             self._draining,
         )
 
+    def pid(self, worker: int) -> int:
+        """Return a worker's process id; 0 while it is away."""
+        ready = self._clients[worker].ready
+        return 0 if ready is None else ready.pid
+
     def away(self) -> tuple[int, ...]:
         """Return the workers that are not connected."""
         return tuple(number for number, client in self._clients.items() if client.ready is None)
@@ -173,7 +180,7 @@ class Fleet:
 
     def worker_back(self, number: int, ready: Ready, *, fresh: bool) -> None:
         """Tell it what holds for all, and pass it on."""
-        self._calls[number].clear()
+        self._calls[number] = set(ready.lingering)
         if ready.draining is not self._draining:
             self.send(number, Drain(self._draining))
         if self._sources is not None and number in self.ins:
@@ -186,7 +193,7 @@ class Fleet:
         calls = self._calls[number]
         if isinstance(event, Incoming | Holding):
             calls.add(event.call)
-        elif isinstance(event, Ended) or (isinstance(event, Failed) and event.command == Dial.__name__):
+        elif isinstance(event, Freed) or (isinstance(event, Failed) and event.command == Dial.__name__):
             calls.discard(event.call)
         self._listener.worker_event(number, event)
 

@@ -119,8 +119,6 @@ class Dial(Struct, frozen=True, tag="dial"):
     """Kept for whoever comes after the gateway (`Holding.note`)."""
     session_timer: bool = True
     """Whether a session timer is offered (RFC 4028)."""
-    reliable: bool = True
-    """Whether reliable provisional responses are offered (RFC 3262)."""
 
 
 class Answer(Struct, frozen=True, tag="answer"):
@@ -157,16 +155,20 @@ class Info(Struct, frozen=True, tag="info"):
 
 
 class Drain(Struct, frozen=True, tag="drain"):
-    """Take no more calls: INVITE and OPTIONS get 503 (R10). Running calls go on."""
+    """Take no more calls: INVITE gets 503 (R10). Running calls go on; OPTIONS are the edge's to answer."""
 
     on: bool = True
+
+
+class Ping(Struct, frozen=True, tag="ping"):
+    """Say `Pong`: one that does not hangs."""
 
 
 class Quit(Struct, frozen=True, tag="quit"):
     """End every call and the process."""
 
 
-Command = Spare | Withdraw | Admit | Dial | Answer | Hangup | Hold | Info | Drain | Quit
+Command = Spare | Withdraw | Admit | Dial | Answer | Hangup | Hold | Info | Drain | Ping | Quit
 
 
 # --- events -------------------------------------------------------------------------------------------------
@@ -187,6 +189,8 @@ class Ready(Struct, frozen=True, tag="ready"):
     following: int = 0
     """How many packets of the greeting follow: a `Holding` for each call, an `Ended` for each that ended
     while nobody was connected."""
+    lingering: tuple[str, ...] = ()
+    """Calls that are over and still have their slot."""
 
 
 class Holding(Struct, frozen=True, tag="holding"):
@@ -263,7 +267,8 @@ class Pressed(Struct, frozen=True, tag="pressed"):
 
 
 class Ended(Struct, frozen=True, tag="ended"):
-    """A call is over, and its slot free."""
+    """A call is over. Its slot is free with `Freed`: when we hang up pjsip says at once that it is over, and
+    keeps its slot until the peer has agreed, or for 32 seconds."""
 
     call: str
     leg: str
@@ -275,6 +280,16 @@ class Ended(Struct, frozen=True, tag="ended"):
     by_peer: bool = False
 
 
+class Freed(Struct, frozen=True, tag="freed"):
+    """The slot of a call that ended is free."""
+
+    call: str
+
+
+class Pong(Struct, frozen=True, tag="pong"):
+    """Answer to `Ping`."""
+
+
 class Failed(Struct, frozen=True, tag="failed"):
     """A command was not carried out."""
 
@@ -283,7 +298,7 @@ class Failed(Struct, frozen=True, tag="failed"):
     text: str
 
 
-Event = Ready | Holding | Incoming | Progress | Answered | Changed | Pressed | Ended | Failed
+Event = Ready | Holding | Incoming | Progress | Answered | Changed | Pressed | Ended | Freed | Pong | Failed
 
 
 # --- settings -----------------------------------------------------------------------------------------------

@@ -48,6 +48,8 @@ class Endpoint:
     def __init__(self, settings: WorkerSettings, port: int) -> None:
         """Start it. Raises what pjsip raises when the port is taken."""
         self._settings = settings
+        self._library = ctypes.CDLL(str(next(Path(pj.__file__).parent.glob("_pjsua2*.so"))))
+        self._library.pj_log_set_level(0)  # or its first words go to the terminal, before it can be told
         self._endpoint = pj.Endpoint()
         self._endpoint.libCreate()
         config = pj.EpConfig()
@@ -63,7 +65,6 @@ class Endpoint:
         media.ecTailLen = 0
         media.sndAutoCloseTime = -1
         self._endpoint.libInit(config)
-        self._library = ctypes.CDLL(str(next(Path(pj.__file__).parent.glob("_pjsua2*.so"))))
         master = self._endpoint.audDevManager().setNoDev()
         self._master = int(master.this) if hasattr(master, "this") else int(master)
         self._get_frame = self._library.pjmedia_port_get_frame
@@ -85,6 +86,13 @@ class Endpoint:
         """Wait for packets and timers and handle them; returns as soon as one was handled."""
         self._endpoint.libHandleEvents(milliseconds)
 
+    def in_use(self) -> frozenset[int]:
+        """Return pjsip's numbers of the calls that have a slot, those that are over and linger among them."""
+        count = ctypes.c_uint(self.calls)
+        numbers = (ctypes.c_int * self.calls)()
+        self._library.pjsua_enum_calls(numbers, ctypes.byref(count))
+        return frozenset(numbers[: count.value])
+
     def flush(self) -> None:
         """Let the conference bridge free the ports of ended streams: without a device it has no clock, and
         after 253 streams every call would get 488."""
@@ -99,7 +107,6 @@ class Endpoint:
         srtp: int = 1,
         credentials: Credentials | None = None,
         session_timer: bool = True,
-        reliable: bool = True,
     ) -> Any:  # noqa: ANN401
         """Return the configuration of an account; `srtp` 0 never, 1 when the peer offers it, 2 always."""
         settings = self._settings
@@ -125,7 +132,7 @@ class Endpoint:
         calls.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL if session_timer else pj.PJSUA_SIP_TIMER_INACTIVE
         calls.timerSessExpiresSec = settings.session_seconds
         calls.timerMinSESec = settings.min_session_seconds
-        calls.prackUse = pj.PJSUA_100REL_OPTIONAL if reliable else pj.PJSUA_100REL_NOT_USED
+        calls.prackUse = pj.PJSUA_100REL_OPTIONAL
         return config
 
     def _order_codecs(self) -> None:

@@ -23,13 +23,16 @@ from sip.workers.messages import (
     Ended,
     Event,
     Failed,
+    Freed,
     Hangup,
     Header,
     Hold,
     Holding,
     Incoming,
     Info,
+    Ping,
     Place,
+    Pong,
     Quit,
     Ready,
     Side,
@@ -73,6 +76,8 @@ class Worker:
         self._account.create(self._endpoint.account())
         self._calls: dict[str, Call] = {}
         self._accounts: dict[str, Any] = {}
+        self._lingering: dict[int, str] = {}
+        """Calls that are over and have their slot still, by pjsip's number."""
         self._spares: deque[Place] = deque()
         self._refuse: list[tuple[str, int, str]] = []
         self._come = 0
@@ -97,6 +102,8 @@ class Worker:
             self._accept()
             self._obey()
             self._refuse_some()
+            if self._lingering:
+                self._free(self._endpoint.in_use())
             if self._flush:
                 self._flush = False
                 self._endpoint.flush()
@@ -156,9 +163,11 @@ class Worker:
             call = self._calls.get(key)
             if call is not None:
                 with contextlib.suppress(pj.Error):  # its caller has given up meanwhile
-                    call.hangup(_operation(status, reason))
+                    call.hangup(_operation(status, reason, _LATER if status == 503 else ()))
 
     def _make(self, account: Any, number: int | None, **named: Any) -> Call:  # noqa: ANN401
+        if number is not None:
+            self._free(frozenset(self._lingering) - {number})
         call = Call(account, number, **named, tell=self._tell, over=self._over, streamed=self._streamed)
         self._calls[call.key] = call
         return call
@@ -166,8 +175,14 @@ class Worker:
     def _streamed(self) -> None:
         self._flush = True
 
-    def _over(self, key: str) -> None:
-        self._calls.pop(key, None)
+    def _free(self, in_use: frozenset[int]) -> None:
+        """Tell of slots that are free."""
+        for number in [number for number in self._lingering if number not in in_use]:
+            self._tell(Freed(self._lingering.pop(number)))
+
+    def _over(self, key: str, number: int) -> None:
+        if self._calls.pop(key, None) is not None and number >= 0:
+            self._lingering[number] = key
         account = self._accounts.pop(key, None)
         if account is not None:
             account.shutdown()
@@ -197,6 +212,7 @@ class Worker:
                 spares,
                 self._draining,
                 len(calls) + len(kept),
+                tuple(self._lingering.values()),
             )
         )
         for call in calls:
@@ -269,6 +285,8 @@ class Worker:
                 self._calls[command.call].sendDtmf(digits)
             case Drain():
                 self._draining = command.on
+            case Ping():
+                self._tell(Pong())
             case Quit():
                 leave()
             case _:
@@ -277,10 +295,10 @@ class Worker:
     def _dial(self, command: Dial) -> None:
         if command.call in self._calls:
             raise ValueError("that call is there already")
-        if len(self._calls) >= self._endpoint.calls:
+        if len(self._endpoint.in_use()) >= self._endpoint.calls:
             raise ValueError("full")
         account = self._account
-        usual = command.session_timer and command.reliable and not command.srtp
+        usual = command.session_timer and not command.srtp
         if command.credentials is not None or not usual:
             account = _Account(self)
             account.create(
@@ -288,7 +306,6 @@ class Worker:
                     srtp=2 if command.srtp else 0,
                     credentials=command.credentials,
                     session_timer=command.session_timer,
-                    reliable=command.reliable,
                 )
             )
             self._accounts[command.call] = account
@@ -305,8 +322,9 @@ class Worker:
         try:
             call.makeCall(command.to or command.uri, operation)
         except pj.Error:
-            self._over(command.call)
+            self._over(command.call, -1)
             raise
+        self._free(frozenset(self._lingering) - {call.getId()})
 
     def _answer(self, command: Answer) -> None:
         call = self._calls[command.call]
@@ -345,6 +363,10 @@ class Worker:
         if self._gateway is not None:
             self._gateway.close()
             self._gateway = None
+
+
+_LATER: Final = (Header("Retry-After", "2"),)
+"""With 503: workers and gateways are replaced within two seconds."""
 
 
 def _operation(status: int, reason: str, headers: tuple[Header, ...] = ()) -> Any:  # noqa: ANN401

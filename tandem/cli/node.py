@@ -17,7 +17,7 @@ from tandem.config.load import Loaded
 from tandem.config.tree import Configuration
 from tandem.media_processes import CARRIER_SOCKET, make_socket_folder, media_children, socket_folder
 from tandem.supervisor.spec import EXIT_CONFIGURATION, ChildSpec, Ready, Restart, encode
-from tandem.voice_processes import voice_children
+from tandem.voice_processes import EDGE_SECRET, new_secret, voice_children
 from telephony.kernel.errors import ConfigurationError
 
 STARTED_AT = "TANDEM_STARTED_AT"
@@ -45,6 +45,7 @@ def run(
     log = found.configuration.log
     options = ["--json-log"] * (log.format == "json") + ["--quiet"] * (log.level in ("warning", "error"))
     os.environ.setdefault(STARTED_AT, str(time.time()))
+    os.environ[EDGE_SECRET] = new_secret()
     sys.stdout.flush()
     os.execv(  # noqa: S606 - the supervisor takes this process over, without what was imported here
         sys.executable, [sys.executable, "-m", "tandem.supervisor", "--children-fd", str(incoming), *options]

@@ -13,7 +13,15 @@ PREFIX: Final = "TANDEM_"
 NESTING: Final = "__"
 """Between a section and its key in a variable's name: `TANDEM_LOG__LEVEL`. Keys hold single underscores."""
 
-NOT_SETTINGS: Final = frozenset({"TANDEM_CONFIG", "TANDEM_PROMISES", "TANDEM_READY_FD", "TANDEM_STARTED_AT"})
+NOT_SETTINGS: Final = frozenset(
+    {
+        "TANDEM_CONFIG",
+        "TANDEM_EDGE_SECRET",
+        "TANDEM_PROMISES",
+        "TANDEM_READY_FD",
+        "TANDEM_STARTED_AT",
+    }
+)
 """Variables that are something else: the file's path, the scale of the tests, the supervisor's pipe, when the
 command was given."""
 

@@ -100,8 +100,7 @@ class Conversation:
                 what = self._inbox.popleft()
                 try:
                     if callable(what):
-                        if not self._done:
-                            await what()
+                        await what()  # each looks itself whether it comes too late
                     else:
                         await self._take(what)
                 except Exception:  # one call that we stumble over must neither stay up nor disturb others
@@ -171,7 +170,8 @@ class Conversation:
             self.after(self.plane.settings.most_hours * 3600.0, lambda: self.finish(_LONG, "us"))
         if call.direction == "outbound" and first:
             self.dialling.settled()
-            await self.stops.follow(None)
+            if call.stops:  # else whoever placed it says what follows
+                await self.stops.follow(None)
         else:
             await self.stops.main_answered()
 

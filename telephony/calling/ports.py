@@ -50,8 +50,6 @@ class Dialled(Struct, frozen=True):
     `unheard`. Whoever signals sees a 100, which is not told."""
     beside: str = ""
     """A leg that this one will be joined with: their audio is put in one place."""
-    diverted: str = ""
-    """The number that the call came for, as the carrier wants it, when it is passed on to another one."""
 
 
 class Quality(Struct, frozen=True):

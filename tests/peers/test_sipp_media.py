@@ -109,6 +109,13 @@ def peer() -> Iterator[Callable[..., RtpPeer]]:
         one.close()
 
 
+@pytest.fixture
+def taps(tmp_path: Path) -> Iterator[PcmPeer]:
+    one = PcmPeer(tmp_path / "taps")
+    yield one
+    one.close()
+
+
 @pytest.mark.parametrize("codec", [PCMU, PCMA])
 def test_a_tone_comes_back_from_an_echo(
     asker: Asker, peer: Callable[..., RtpPeer], tmp_path: Path, codec: say.Format
@@ -131,12 +138,12 @@ def test_a_tone_comes_back_from_an_echo(
 
 
 def test_a_call_of_sipp_is_heard_at_both_ends(
-    asker: Asker, peer: Callable[..., RtpPeer], tmp_path: Path
+    asker: Asker, peer: Callable[..., RtpPeer], taps: PcmPeer, tmp_path: Path
 ) -> None:
     """A caller streams 700 Hz into the engine, the called one echoes it: tapped at both, heard by a third."""
     tone = ulaw_tone(700, level=-16)
     (tmp_path / "tone.ulaw").write_bytes(b"".join(tone(number) for number in range(200)))
-    third, taps = peer(0), PcmPeer(tmp_path / "taps")
+    third = peer(0)
     asker.do(say.OpenBridge("call"))
     join(asker, "call", "watching", third, media(third), talks=False)
     opened = asker.opened(say.OpenRtp("caller", say.Media(say.Address(LOOPBACK, 9), (PCMU,))))
@@ -151,9 +158,7 @@ def test_a_call_of_sipp_is_heard_at_both_ends(
             assert isinstance(tapped, say.Started)
             streams.append(tapped.stream)
         caller = ("-sf", str(FOLDER / "sipp-caller.xml"), "-m", "1", f"{LOOPBACK}:{port}")
-        ports = free_ports(8)
-        range_ = ("-min_rtp_port", str(ports), "-max_rtp_port", str(ports + 7))
-        with sipp(tmp_path, *caller, *range_) as (process, _):
+        with sipp(tmp_path, *caller) as (process, _):
             first = asker.event(say.FirstRtp, lambda event: event.leg == "caller")
             assert first.remote.host == LOOPBACK
             assert process.wait(15) == 0, "the call did not end as it should"
@@ -166,7 +171,6 @@ def test_a_call_of_sipp_is_heard_at_both_ends(
         loudest = max(level_of(samples[at : at + 4000], 700) for at in range(0, len(samples) - 4000, 800))
         assert loudest == pytest.approx(-16, abs=0.6)
     assert len(third.heard) > 60
-    taps.close()
     for name in ("watching", "caller", "called"):
         asker.do(say.CloseLeg(name))
     asker.do(say.CloseBridge("call"))

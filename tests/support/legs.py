@@ -56,9 +56,15 @@ class Heard:
 class Node:
     """The processes, which outlive a gateway."""
 
-    def __init__(self, engine: Running, settings: WorkerSettings, ins: int, outs: int) -> None:
+    def __init__(
+        self, engine: Running, settings: WorkerSettings, ins: int, outs: int, ping_seconds: float = 5.0
+    ) -> None:
         self.engine, self.settings = engine, settings
-        self.fleet = FleetSettings(settings.folder, ins, outs, first_port=settings.first_port)
+        self.more: dict[str, Path] = {}
+        """Control sockets of further engines."""
+        self.fleet = FleetSettings(
+            settings.folder, ins, outs, first_port=settings.first_port, ping_seconds=ping_seconds
+        )
 
     def port(self, worker: int = 0) -> int:
         """Return a worker's SIP port."""
@@ -72,23 +78,25 @@ class Node:
         finder: Finder | None = None,
         io: MediaIo | None = None,
         ready: bool = True,
+        engines: type[Engines] = Engines,
         **settings: object,
     ) -> AsyncIterator[tuple[SipLegs, Heard]]:
         """Connect to them as a gateway does; leave them alone at the end."""
         heard = Heard()
         shown = Shown()
-        engines = Engines({"engine-0": self.engine.control}, owner="gateway", listener=shown)
+        sockets = {"engine-0": self.engine.control, **self.more}
+        clients = engines(sockets, owner="gateway", listener=shown)
         legs = SipLegs(
             LegSettings("127.0.0.1", **settings),  # type: ignore[arg-type]
             self.fleet,
-            engines,
+            clients,
             TrunkDirectory(carriers),
             finder or Literal(),
             io,
         )
         shown.legs = legs
         legs.listener = heard
-        engines.start()
+        clients.start()
         await legs.start()
         try:
             if ready:
@@ -96,7 +104,7 @@ class Node:
             yield legs, heard
         finally:
             await legs.close()
-            await engines.stop()
+            await clients.stop()
 
 
 class Shown:

@@ -5,6 +5,7 @@ depends on how busy the machine is. Sockets are the only part of the engine that
 """
 
 import heapq
+import socket
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sip.media import pcm
 from sip.media import protocol as say
 from sip.media.engine.commands import Commands
 from sip.media.engine.engine import TICK_US, Engine
@@ -163,6 +165,41 @@ class Peer:
         return np.frombuffer(g711.ulaw_decode_bytes(octets), np.int16)
 
 
+class Program:
+    """Another process's datagram socket of PCM; what comes is read each tick, so that nothing is lost."""
+
+    def __init__(self, path: Path, engine: str) -> None:
+        self.path = str(path)
+        self._engine = engine
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(self.path)
+        self._sequence = 0
+        self.frames: list[pcm.Frame] = []
+
+    def read(self) -> None:
+        """Read what came."""
+        while True:
+            try:
+                self.frames.append(pcm.unpack(self._socket.recv(pcm.MAX_DATAGRAM)))
+            except BlockingIOError:
+                return
+
+    def samples(self, first: int = 0, stream: int | None = None) -> NDArray[np.int16]:
+        """Return what came, joined, of a stream perhaps, from its so many-th frame on."""
+        frames = [one for one in self.frames if stream in (None, one.stream)]
+        return np.frombuffer(b"".join(bytes(one.samples) for one in frames[first:]), np.int16)
+
+    def send(self, stream: int, samples: NDArray[np.int16], rate: int, flags: int = 0) -> None:
+        """Send a frame."""
+        frame = pcm.Frame(stream, self._sequence, 0, flags, rate, samples.tobytes())
+        self._sequence += 1
+        self._socket.sendto(pcm.pack(frame), self._engine)
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+
 class ByHand:
     """An engine, its commands, its network and its time."""
 
@@ -185,6 +222,8 @@ class ByHand:
         self.busy_seconds = 0.0
         """What each tick takes, as the meter is told."""
         self._ports = 40_000
+        self._folder = folder
+        self._programs: list[Program] = []
 
     def ask(self, command: say.Command, descriptors: tuple[int, ...] = ()) -> say.Reply:
         """Carry out a command."""
@@ -199,6 +238,11 @@ class ByHand:
         """Return a peer that has no leg yet."""
         self._ports += 2
         return Peer(self, payload_type, self._ports)
+
+    def program(self, name: str) -> Program:
+        """Return another process, for taps, streams and legs of PCM."""
+        self._programs.append(Program(self._folder / name, self.engine.settings.pcm))
+        return self._programs[-1]
 
     def leg(
         self,
@@ -244,9 +288,17 @@ class ByHand:
                 each(number // 4)
             self.tick()
 
+    def close(self) -> None:
+        """Close what is open."""
+        for program in self._programs:
+            program.close()
+        self.pcm.close()
+
     def tick(self) -> None:
         """Let 5 ms pass."""
         self.engine.tick()
+        for program in self._programs:
+            program.read()
         self.pcm.flush()
         self.commands.plays.take(self.pcm.receive())
         if self.engine.ticks % 200 == 0:
@@ -263,4 +315,4 @@ def by_hand(**settings: Any) -> Iterator[ByHand]:
         try:
             yield one
         finally:
-            one.pcm.close()
+            one.close()

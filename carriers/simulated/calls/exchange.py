@@ -56,6 +56,8 @@ class Call:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     infos: str = ""
     """Digits that came by INFO."""
+    route: tuple[str, ...] = ()
+    """Route of our requests in the dialog (RFC 3261 §12.1)."""
 
     def become(self, state: str, status: int = 0, reason: str = "") -> None:
         """Take a new state and tell whoever waits."""
@@ -165,6 +167,7 @@ class Exchange:
             str(contact.uri) if contact else "",
             invite.vias[0].reply_to(),
             invite=invite,
+            route=tuple(invite.headers.all("Record-Route")),
         )
         self.calls[call.call_id] = call
         self.on_call(call)
@@ -313,6 +316,7 @@ class Exchange:
             return call
         call.remote = response.headers.get("To") or call.remote
         call.target = str(response.contact.uri) if response.contact else call.target
+        call.route = tuple(reversed(response.headers.all("Record-Route")))
         self._hear(call, parse_sdp(response.body))
         ack = self._request(call, "ACK", number=invite.cseq[0])
         if not offer:
@@ -473,6 +477,7 @@ class Exchange:
                 ("CSeq", f"{number} {method}"),
                 ("Contact", f"<sip:{call.number}@{self._host}:{self.port}>"),
                 ("User-Agent", _USER_AGENT),
+                *(("Route", each) for each in call.route),
                 *extra,
             ]
         )

@@ -255,8 +255,16 @@ async def test_calls_of_no_trunk_are_refused(running: Node, caller: Talker) -> N
         assert legs.trouble() == []
 
 
-async def test_a_node_that_drains_takes_no_call(running: Node, gateway: Gateway, caller: Talker) -> None:
-    gateway[0].drain()
+async def test_a_node_that_drains_takes_no_call_and_keeps_those_it_has(
+    running: Node, gateway: Gateway, caller: Talker
+) -> None:
+    legs, _ = gateway
+    leg = await up(running, gateway, caller, "kept")
+    legs.drain()
+    await legs.hold(leg)  # what it was told before has been heard then
+    caller.sip.say(await caller.request("INVITE"), 200, "OK", body=caller.offer("a=recvonly"))
+    await caller.request("ACK")
     caller.invite("drains", running.port())
     assert (await caller.response()).status == 503
-    gateway[0].drain(on=False)
+    legs.drain(on=False)
+    await over(gateway, caller, leg)

@@ -11,6 +11,7 @@ from sip.wire.digest import Challenge, ha1, username_of, verify
 from sip.wire.message import Response
 from sip.wire.sdp import parse_sdp
 from sip.workers.messages import (
+    Admit,
     Answer,
     Answered,
     Changed,
@@ -19,6 +20,7 @@ from sip.workers.messages import (
     Drain,
     Ended,
     Failed,
+    Freed,
     Hangup,
     Header,
     Hold,
@@ -29,6 +31,7 @@ from sip.workers.messages import (
     Pressed,
     Progress,
     Side,
+    Withdraw,
     WorkerSettings,
 )
 from tests.support.sip import OFFER, Gateway, Peer, free_port, workers
@@ -342,6 +345,72 @@ def test_a_challenge_of_another_realm_is_not_answered(gateway: Gateway, peer: Pe
     assert peer.quiet(0.1)
 
 
+def test_100_is_told_because_it_says_that_somebody_is_there(gateway: Gateway, peer: Peer) -> None:
+    dialled(gateway, peer, "trying")
+    invite = peer.request("INVITE")
+    peer.say(invite, 100, "Trying")
+    assert gateway.expect(Progress).status == 100
+    peer.say(invite, 486, "Busy Here")
+    assert gateway.expect(Freed).call == "trying"
+
+
+def test_a_call_that_we_end_keeps_its_slot_until_the_peer_agrees(gateway: Gateway, peer: Peer) -> None:
+    # pjsip says at once that such a call is over; a call that was then dialled into its slot would fail.
+    for number in range(4):
+        dialled(gateway, peer, f"lingers-{number}")
+    invites = [peer.request("INVITE") for _ in range(4)]
+    for number in range(4):
+        gateway.do(Hangup(f"lingers-{number}"))
+        assert gateway.expect(Ended).status == 487
+    dialled(gateway, peer, "too-early")
+    assert gateway.expect(Failed).text == "full"
+    for invite in invites:
+        peer.say(invite, 487, "Request Terminated")
+        gateway.expect(Freed)
+    dialled(gateway, peer, "in-time")
+    peer.say(peer.request("INVITE"), 486, "Busy Here")
+    assert gateway.expect(Ended).status == 486
+
+
+def test_a_spare_that_was_withdrawn_is_not_used(gateway: Gateway, peer: Peer) -> None:
+    for leg in gateway.ready.spares:
+        gateway.do(Withdraw(leg))
+    for number in range(4):
+        gateway.do(Withdraw(f"leg-{number}"))
+    gateway.spare("the-only-one")
+    call = arrived(gateway, peer, "withdrawn")
+    assert call.leg == "the-only-one"
+    gateway.do(Hangup(call.call))
+    assert peer.response().status == 603
+    gateway.expect(Ended)
+
+
+def test_an_offer_is_told_as_it_came(gateway: Gateway, peer: Peer) -> None:
+    call = arrived(gateway, peer, "offer")
+    assert call.sdp.encode() == OFFER
+    gateway.do(Hangup(call.call))
+    peer.response()
+    gateway.expect(Ended)
+
+
+def test_early_media_tells_where_the_caller_hears(gateway: Gateway, peer: Peer) -> None:
+    call = arrived(gateway, peer, "early")
+    gateway.do(Answer(call.call, 183))
+    assert gateway.expect(Changed).remote.port == 41000
+    gateway.do(Hangup(call.call, 486))
+    peer.response(over=199)
+    gateway.expect(Ended)
+
+
+def test_what_a_peer_answers_to_our_hold_is_told(gateway: Gateway, peer: Peer) -> None:
+    call, _ = answered(gateway, peer, "their-word")
+    gateway.do(Hold(call))
+    peer.say(peer.request("INVITE"), 200, "OK", body=OFFER + b"a=recvonly\r\n")
+    peer.request("ACK")
+    assert gateway.expect(Changed).remote.direction == "recvonly"
+    ended(gateway, peer, call)
+
+
 def test_an_unknown_call_is_told_and_harms_nothing(gateway: Gateway) -> None:
     gateway.do(Hangup("nobody"))
     failed = gateway.expect(Failed)
@@ -356,6 +425,9 @@ def test_a_gateway_that_comes_again_finds_its_calls(settings: WorkerSettings, pe
     second = Gateway(settings)
     held = second.expect(Holding)
     assert (held.call, held.side, held.state) == (call, Side.IN, "confirmed")
+    assert held.place is not None
+    assert (held.place.leg, held.source) == (held.leg, f"127.0.0.1:{peer.port}")
+    assert second.ready.following == 1
     assert held.remote is not None
     second.close()
     peer.send(peer.in_dialog("BYE", answer, 2), second.port)
@@ -389,4 +461,8 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path, peer: Peer) -> None:
         second.spare("leg-b")
         peer.send(peer.make("INVITE", "lives", body=OFFER), second.port)
         assert second.expect(Incoming).leg == "leg-b"
+        second.do(Admit(()))
+        second.spare("leg-c")
+        peer.send(peer.make("INVITE", "not-admitted", body=OFFER), second.port)
+        assert peer.response().status == 403
         second.close()

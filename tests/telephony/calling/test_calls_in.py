@@ -358,7 +358,8 @@ async def test_a_circle_through_the_network_is_known_without_any_header(store: S
 
 async def test_digits_go_to_the_other_side_and_are_not_written_down(store: Store) -> None:
     on, out = await forwarded(store)
-    await on.tell(Answered(out, "PCMU"), Pressed("in-1", "7", "rfc4733"), Pressed(out, "#", "info"))
+    await on.tell(Answered(out, "PCMU"))
+    await on.tell(Pressed("in-1", "7", "rfc4733"), Pressed(out, "#", "info"))
     assert [(said.leg, said.more) for said in on.legs.of("press")] == [(out, "7"), ("in-1", "#")]
     told = [entry.data for entry in await on.timeline() if entry.kind == "leg.digit"]
     assert [(one["side"], one["by"]) for one in told] == [("in", "rfc4733"), ("out", "info")]
@@ -371,13 +372,15 @@ async def test_tones_that_both_sides_hear_are_not_sent_twice(store: Store) -> No
     on.trunks.all["alpha"] = CarrierFacts("alpha", (trunk("alpha", "a1", dtmf="inband"),))
     await on.offer()
     out = on.legs.dialled[0].leg
-    await on.tell(Answered(out, "PCMU"), Pressed("in-1", "7", "inband"), Pressed("in-1", "8", "info"))
+    await on.tell(Answered(out, "PCMU"))
+    await on.tell(Pressed("in-1", "7", "inband"), Pressed("in-1", "8", "info"))
     assert [said.more for said in on.legs.of("press")] == ["8"]
 
 
 async def test_whoever_is_held_hears_music(store: Store) -> None:
     on, out = await forwarded(store)
-    await on.tell(Answered(out, "PCMU"), Held("in-1", True))
+    await on.tell(Answered(out, "PCMU"))
+    await on.tell(Held("in-1", True))
     assert on.legs.of("play", out)[-1].more == ("hold", "music", 0)
     await on.tell(Silent(out))
     assert not on.legs.of("hang_up")
@@ -387,13 +390,15 @@ async def test_whoever_is_held_hears_music(store: Store) -> None:
 
 async def test_hold_is_passed_on_where_that_is_wanted(store: Store) -> None:
     on, out = await forwarded(store, settings=CallSettings(hold="pass"))
-    await on.tell(Answered(out, "PCMU"), Held(out, True), Held(out, False))
+    await on.tell(Answered(out, "PCMU"))
+    await on.tell(Held(out, True), Held(out, False))
     assert [said.more for said in on.legs.of("hold", "in-1")] == [True, False]
 
 
 async def test_no_sound_ends_both(store: Store) -> None:
     on, out = await forwarded(store)
-    await on.tell(Answered(out, "PCMU"), Silent("in-1"))
+    await on.tell(Answered(out, "PCMU"))
+    await on.tell(Silent("in-1"))
     assert hung(on)[1] == hung(on, out)[1] == 102
     assert (await on.detail()).ended_by == "us"
 

@@ -4,7 +4,6 @@ By hand: minutes pass in a moment."""
 import errno
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from sip.media import pcm
 from sip.media import protocol as say
 from sip.media.rtp import rtcp
-from tests.support.media import PcmPeer, level_of, sine, ulaw_tone
+from tests.support.media import level_of, sine, ulaw_tone
 from tests.support.media_by_hand import PEERS, ByHand, by_hand
 from tests.support.promises import Report
 from tests.support.scale import scale
@@ -213,11 +212,9 @@ def test_rtcp_of_strangers_keeps_no_call_alive(one: ByHand) -> None:
 
 @pytest.mark.promise("R12")
 @pytest.mark.parametrize("latch", list(say.Latch))
-def test_no_sample_of_a_stranger_is_in_a_recording(
-    one: ByHand, tmp_path: Path, latch: say.Latch, promise: Report
-) -> None:
+def test_no_sample_of_a_stranger_is_in_a_recording(one: ByHand, latch: say.Latch, promise: Report) -> None:
     """Strangers guess ports and numbers: their packets carry a sample that nobody else has."""
-    recorder = PcmPeer(tmp_path / "recorder")
+    recorder = one.program("recorder")
     speaker = one.leg("a", bridge="b", latch=latch)
     one.leg("c", bridge="b")
     one.do(say.Tap("t", recorder.path, 8000, leg="a"))
@@ -236,9 +233,8 @@ def test_no_sample_of_a_stranger_is_in_a_recording(
             speaker.sequence, speaker.timestamp = ours[0] + 1, ours[1] + 160
 
     one.run(4.0, both)
-    recorder.wait(190)
+    recorder.read()
     recorded = recorder.samples()
-    recorder.close()
     assert np.abs(recorded.astype(int)).max() < 12_000
     assert level_of(recorded[1600:], 440) == pytest.approx(-10, abs=0.3)
     statistics = one.quality("a")
@@ -272,8 +268,8 @@ def test_quality_that_becomes_poor_and_good_again_is_told_once_each(one: ByHand,
     assert [event.poor for event in one.told(say.QualityChanged)] == [True, False]
 
 
-def test_digits_and_speech_are_heard_on_a_leg_of_pcm_too(one: ByHand, tmp_path: Path) -> None:
-    bot = PcmPeer(tmp_path / "bot")
+def test_digits_and_speech_are_heard_on_a_leg_of_pcm_too(one: ByHand) -> None:
+    bot = one.program("bot")
     opened = one.ask(say.OpenPcm("bot", bot.path, 16_000))
     assert isinstance(opened, say.Opened)
     one.do(say.Detect("bot", dtmf=True, speech=True, silence_ms=300))
@@ -281,25 +277,22 @@ def test_digits_and_speech_are_heard_on_a_leg_of_pcm_too(one: ByHand, tmp_path: 
 
     def five(number: int) -> None:
         sound = low(number) + high(number) if number < 10 else np.zeros(320, np.int16)
-        bot.send(one.engine.settings.pcm, opened.stream, sound.astype(np.int16), 16_000)
+        bot.send(opened.stream, sound.astype(np.int16), 16_000)
 
     one.run(1.0, five)
     (digit,) = one.told(say.Digit)
     assert (digit.leg, digit.digit, digit.inband) == ("bot", "5", True)
     assert [event.leg for event in one.told(say.Speech)] == ["bot"]
     assert [event.leg for event in one.told(say.Silence)] == ["bot"]
-    bot.close()
 
 
 @pytest.mark.parametrize("rate", [*pcm.RATES])
 @pytest.mark.parametrize("other", [*pcm.RATES])
-def test_legs_of_pcm_of_any_two_rates_hear_each_other(
-    one: ByHand, tmp_path: Path, rate: int, other: int
-) -> None:
+def test_legs_of_pcm_of_any_two_rates_hear_each_other(one: ByHand, rate: int, other: int) -> None:
     ends, streams = {}, {}
     one.do(say.OpenBridge("b"))
     for name, hertz in (("x", rate), ("y", other)):
-        ends[name] = PcmPeer(tmp_path / name)
+        ends[name] = one.program(name)
         opened = one.ask(say.OpenPcm(name, ends[name].path, hertz))
         assert isinstance(opened, say.Opened)
         streams[name] = opened.stream
@@ -308,13 +301,12 @@ def test_legs_of_pcm_of_any_two_rates_hear_each_other(
     one.run(
         0.8,
         lambda number: (
-            ends["x"].send(one.engine.settings.pcm, streams["x"], says(number), rate),
-            ends["y"].send(one.engine.settings.pcm, streams["y"], answers(number), other),
+            ends["x"].send(streams["x"], says(number), rate),
+            ends["y"].send(streams["y"], answers(number), other),
         ),
     )
     for name, hertz, wanted in (("x", rate, 1900), ("y", other, 700)):
-        ends[name].wait(39)
+        ends[name].read()
         heard = ends[name].samples(15)
         assert level_of(heard, wanted, hertz) == pytest.approx(-10, abs=0.3)
         assert level_of(heard, 2600 - wanted, hertz) < -60
-        ends[name].close()

@@ -1,14 +1,17 @@
 """What peers do with their streams in a call: silence, other sources, jumps, other codecs; and what they are
 sent. By hand, so that every packet is where the test says."""
 
+import socket
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sip.media import pcm
 from sip.media import protocol as say
-from sip.media.kernels import energy
+from sip.media.kernels import energy, g711
 from tests.support.media import PCMA, PCMU, alaw_tone, header, level_of, sine, ulaw_tone
 from tests.support.media_by_hand import ByHand, Peer, by_hand
 
@@ -236,6 +239,76 @@ def test_a_held_leg_hears_music_without_end_and_nobody_hears_it(one: ByHand) -> 
     assert level_of(held.samples()[-6400:], 1000) == pytest.approx(-10, abs=0.5)
     (finished,) = one.told(say.PlayFinished)
     assert (finished.reason, finished.ms) == ("stopped", 3000)
+
+
+def test_ten_hear_the_nine_others_each_at_its_level_and_not_themselves(one: ByHand) -> None:
+    tones = [300 + 100 * number for number in range(10)]
+    makers = [ulaw_tone(hertz, level=-22) for hertz in tones]
+    peers = [one.leg(f"leg{hertz}", bridge="b") for hertz in tones]
+    one.run(2.0, lambda number: [peer.send(make(number)) for peer, make in zip(peers, makers, strict=True)])
+    for number, peer in enumerate(peers):
+        levels = [level_of(peer.samples(20), hertz) for hertz in tones]
+        assert levels.pop(number) < -50
+        assert levels == [pytest.approx(-22, abs=0.3)] * 9
+
+
+def test_what_is_tapped_is_what_was_said_sample_for_sample(one: ByHand) -> None:
+    recorder = one.program("recorder")
+    speakers = [one.leg("a", bridge="b"), one.leg("c", bridge="b")]
+    random = np.random.default_rng(3)
+    sent = random.integers(0, 256, (2, 100, 160), np.uint8)
+    streams = [one.ask(say.Tap(name, recorder.path, 8000, leg=name)) for name in "ac"]
+    one.run(2.2, lambda n: [who.send(sent[at, n].tobytes()) for at, who in enumerate(speakers) if n < 100])
+    recorder.read()
+    begins = []
+    for at, started in enumerate(streams):
+        assert isinstance(started, say.Started)
+        frames = [frame for frame in recorder.frames if frame.stream == started.stream]
+        assert {after.time - before.time for before, after in pairwise(frames)} == {160}
+        wanted = g711.ulaw_decode_bytes(sent[at].tobytes())
+        found = b"".join(bytes(frame.samples) for frame in frames)
+        assert wanted in found
+        begins.append(frames[0].time + found.index(wanted) // 2)
+    assert begins[0] == begins[1], "both began to talk at once"
+
+
+def test_a_reader_that_stalls_costs_its_own_tap_only(one: ByHand, tmp_path: Path) -> None:
+    reading = one.program("reading")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stalled:
+        stalled.bind(str(tmp_path / "stalled"))
+        speaker, listener = one.leg("a", bridge="b"), one.leg("c", bridge="b")
+        one.do(say.Tap("read", reading.path, 8000, leg="a"))
+        one.do(say.Tap("stuck", str(tmp_path / "stalled"), 8000, leg="a"))
+        one.run(4.0, lambda number: speaker.send(TONE(number)))
+        assert len(reading.frames) >= 199
+        assert {event.tap for event in one.told(say.TapLost)} == {"stuck"}
+        assert one.told(say.TapLost)[-1].dropped > 90
+        assert len(listener.heard) >= 199
+        assert level_of(listener.samples(10), 440) == pytest.approx(-10, abs=0.3)
+        first = pcm.unpack(stalled.recv(pcm.MAX_DATAGRAM))
+        assert first.sequence == 0, "what waits is the oldest that was not dropped"
+    one.run(6.5)
+    one.do(say.Untap("read"))
+    assert one.told(say.TapLost)[-1].tap == "stuck"
+    assert not one.engine.legs.names["test", "a"].taps, "a reader that is gone is given up"
+
+
+def test_a_stream_that_stalls_is_silence_and_ends_in_the_end(one: ByHand) -> None:
+    listener, other = one.leg("a"), one.leg("c")
+    started = one.ask(say.Play("bot", say.Stream(8000), leg="a"))
+    assert isinstance(started, say.Started)
+    one.do(say.Play("tone", say.Tone((600.0,)), leg="c", repeat=0))
+    make, source = sine(700), one.program("bot")
+    one.run(1.0, lambda number: source.send(started.stream, make(number), 8000))
+    assert level_of(listener.samples(10), 700) == pytest.approx(-10, abs=0.3)
+    heard = len(listener.heard)
+    one.run(28.0)
+    assert not listener.samples(heard + 10).any()
+    assert not one.told(say.PlayFinished)
+    one.run(4.0)
+    (finished,) = one.told(say.PlayFinished)
+    assert (finished.play, finished.reason) == ("bot", "stream-starved")
+    assert level_of(other.samples(10), 600) == pytest.approx(-13, abs=0.3)
 
 
 def test_samples_pass_a_relayed_call_as_they_are(one: ByHand) -> None:

@@ -1,0 +1,1 @@
+"""The SIP edge: Kamailio before the workers, its configuration made of ours."""
