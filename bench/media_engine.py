@@ -74,7 +74,7 @@ def ours(
     io: str = "sockets", formats: tuple[say.Format, say.Format] = (PCMU, PCMA), shared: bool = False
 ) -> Iterator[Target]:
     """Run our engine."""
-    with engine("--io", io, "--max-legs", "6000", ports="30000-39999") as running:
+    with engine("--io", io, "--max-legs", "6000", ports="10000-29999") as running:
         asker = running.asker("bench")
         yield Ours(asker, running.pid, formats, shared)
         asker.close()

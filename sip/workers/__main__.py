@@ -15,7 +15,8 @@ from sip.workers.messages import WorkerSettings
 def main() -> None:
     """Run until SIGTERM. Raises SystemExit."""
     settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
-    settings = msgspec.structs.replace(settings, secret=os.environ.pop("TANDEM_EDGE_SECRET", ""))
+    secret = os.environ.pop("TANDEM_EDGE_SECRET", "")
+    settings = msgspec.structs.replace(settings, secret=secret if settings.edge else "")
     descriptor = os.environ.pop("TANDEM_READY_FD", "")
 
     def ready() -> None:

@@ -36,6 +36,9 @@ RESUME_SECONDS: Final = 5.0
 VOICE_OUTBOUND: Final = 2
 """Bit of `Capabilities.mask`."""
 
+EMERGENCY_SECONDS: Final = 3600.0
+"""How long an emergency call that could not be made is trouble of the node's."""
+
 IDLE_SECONDS: Final = 60.0
 """How long the clock is left alone when nothing is due."""
 
@@ -56,12 +59,16 @@ class CallService:
         """Legs that came and of which nobody knows yet whose they are; what was told of them meanwhile."""
         self._found: dict[str, Resumed] = {}
         self._held_back: dict[str, list[LegEvent]] = {}
-        self._resuming = True
+        self._waiting: dict[InteractionId, Call] = {}
+        """Calls of an earlier process of which not all legs were found yet."""
+        self._resumes = 1  # until `start`, which begins the first: what is told before it is kept
         self._clock_task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
         plane.timers.changed = self._changed.set
+        self._clock: Final = plane.clock
+        self._emergency_until = 0.0
 
     # --- from start to stop ---------------------------------------------------------------------------------
 
@@ -69,6 +76,7 @@ class CallService:
         """Let time pass, and go on with what an earlier process left. Raises Unavailable."""
         self._clock_task = asyncio.create_task(self._run(), name="calling.clock")
         await self.resume()
+        self._resumes -= 1
 
     async def resume(self) -> None:
         """Go on with this node's calls in the store that memory does not have.
@@ -76,12 +84,11 @@ class CallService:
         To be called again when rows were taken over from a dead node (`leases.TakeOver`). Legs that are told
         within RESUME_SECONDS go on; the others are gone, and their calls ended. Raises Unavailable.
         """
-        self._resuming = True
-        waiting = [call for call in await self.plane.store.read(MyCalls(self.plane.node)) if self._new(call)]
-        if any(self._lacks(call) for call in waiting):
-            self.plane.timers.after(RESUME_SECONDS, lambda: self._go_on(waiting))
-        else:
-            self._go_on(waiting)
+        found = await self.plane.store.read(MyCalls(self.plane.node))
+        self._waiting |= {call.id: call for call in found if call.id not in self._calls}
+        self._resumes += 1
+        self.plane.timers.after(RESUME_SECONDS, self._wait_no_more)
+        self._go_on(lambda call: not self._lacks(call))
 
     async def drain(self, seconds: float) -> None:
         """Take no new calls but emergency calls, and let those that run come to their end, for a while."""
@@ -118,7 +125,12 @@ class CallService:
 
     def trouble(self) -> Sequence[str]:
         """Return what is wrong, a sentence each."""
-        return ["calls: the node is draining"] if self.draining else []
+        found = ["calls: the node is draining"] if self.draining else []
+        if self._clock.monotonic() < self._emergency_until:
+            found.append(
+                "calls: an emergency call could not be made: no trunk is marked for them (emergency = true)"
+            )
+        return found
 
     async def _run(self) -> None:
         while True:
@@ -143,9 +155,11 @@ class CallService:
             early.append(event)
         elif isinstance(event, Resumed):
             self._found[event.leg] = event
-            if not self._resuming:
+            if self._resumes:
+                self._go_on(lambda call: event.leg in call.legs and not self._lacks(call))
+            else:
                 self.plane.spawn(self._orphan(event.leg), "calling.orphan")
-        elif self._resuming:
+        elif self._resumes:
             self._held_back.setdefault(event.leg, []).append(event)
 
     def _offered(self, offered: Offered) -> None:
@@ -193,9 +207,9 @@ class CallService:
             return
         early = self._arriving.get(offered.leg, [])
         self._adopt(conversation)
-        conversation.put(lambda: conversation.stops.follow(None))
-        for event in early:
+        for event in early:  # a caller that has hung up again makes nobody ring
             conversation.put(event)
+        conversation.put(lambda: conversation.stops.follow(None))
 
     async def _record_refusal(self, conversation: Conversation, offered: Offered, why: Why) -> None:
         call = conversation.call
@@ -264,7 +278,8 @@ class CallService:
             except LimitForbids as error:
                 placed.error = error
         if placed.error is not None:
-            if call.emergency:
+            if call.emergency and isinstance(placed.error, NotFound):
+                self._emergency_until = self._clock.monotonic() + EMERGENCY_SECONDS
                 log.error("calling.emergency_not_routed", resource=to_text(resource), call=to_text(call.id))
             await self._record(conversation, cause_of_error(placed.error), type(placed.error).__name__)
             raise placed.error
@@ -334,15 +349,14 @@ class CallService:
         if not self._calls:
             self._empty.set()
 
-    def _new(self, call: Call) -> bool:
-        return call.id not in self._calls
-
     def _lacks(self, call: Call) -> bool:
         return any(leg.name not in self._found for leg in call.open_legs)
 
-    def _go_on(self, waiting: Sequence[Call]) -> None:
-        for call in waiting:
-            if not self._new(call):
+    def _go_on(self, ready: Callable[[Call], bool]) -> None:
+        """Go on with those of the calls that wait of which that is true."""
+        for call in [call for call in self._waiting.values() if ready(call)]:
+            del self._waiting[call.id]
+            if call.id in self._calls:
                 continue
             conversation = Conversation(self.plane, call, self._over)
             conversation.journal.open = True
@@ -354,12 +368,16 @@ class CallService:
                 self._found.pop(name, None)
                 for event in self._held_back.pop(name, ()):
                     conversation.put(event)
-        self._resuming = False
+
+    def _wait_no_more(self) -> None:
+        """What was not found by now is gone, and what nobody asked for is to be hung up."""
+        self._resumes = max(0, self._resumes - 1)
+        if self._resumes:
+            return  # another take-over began meanwhile
+        self._go_on(lambda _: True)
         self._held_back.clear()
-        for leg in self._found:
-            if leg not in self._by_leg:  # no call of ours: its record is closed already
-                self.plane.spawn(self._orphan(leg), "calling.orphan")
-        self._found.clear()
+        for leg in tuple(self._found):  # of no call of ours: its record is closed already
+            self.plane.spawn(self._orphan(leg), "calling.orphan")
 
     async def _orphan(self, leg: str) -> None:
         log.warning("calling.orphan", leg=leg)

@@ -325,7 +325,7 @@ async def house(store: Store, settings: CallSettings | None = None, **more: Any)
         **more,
     )
     made.service = legs.listener = CallService(plane)
-    made.service._go_on(())  # there is nothing to go on with
+    made.service._wait_no_more()  # there is nothing to go on with
     made.rules({"target": {"kind": "echo"}})
     for number in (OWN, SECOND_OWN):
         await own(made, number)

@@ -1,6 +1,9 @@
 """A media engine, SIP workers and `SipLegs` before them, all real, with peers in a test's own hand."""
 
 import asyncio
+import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,7 +24,7 @@ from sip.workers.messages import WorkerSettings
 from telephony.calling.ports import Dialled, LegEvent, Trunk
 from tests.support.media import RtpPeer, Running
 from tests.support.media import engine as media_engine
-from tests.support.sip import Peer, free_port, workers
+from tests.support.sip import Peer, workers
 
 SECONDS = 10.0
 """How long anything may take that is waited for."""
@@ -129,11 +132,28 @@ async def spared(legs: SipLegs) -> None:
             await asyncio.sleep(0.005)
 
 
+def free_ports(count: int) -> int:
+    """Return the first of some UDP ports that are free, below those that the kernel hands out: a worker that
+    is replaced finds its own again."""
+    first = 10_000 + os.getpid() * 31 % 400 * 10
+    while True:
+        with contextlib.ExitStack() as probes:
+            try:
+                for port in range(first, first + count):
+                    probe = probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                first += count
+            else:
+                return first
+
+
 @contextmanager
 def node(folder: Path, *, ins: int = 1, outs: int = 1, secret: str = "", edge: str = "") -> Iterator[Node]:
     """Run an engine and workers."""
-    settings = WorkerSettings(str(folder), first_port=free_port(), workers=ins + outs, edge=edge)
-    with media_engine() as running, workers(settings, secret):
+    settings = WorkerSettings(str(folder), first_port=free_ports(ins + outs), workers=ins + outs, edge=edge)
+    low = 16_000 + os.getpid() % 4 * 1000  # engines that others test have those above
+    with media_engine(ports=f"{low}-{low + 999}") as running, workers(settings, secret):
         yield Node(running, settings, ins, outs)
 
 

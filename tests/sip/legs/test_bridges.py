@@ -32,7 +32,7 @@ class Turns(Engines):
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     folder: Path = tmp_path_factory.mktemp("legs")
-    with media_engine(ports="33000-33999") as second, node(folder, outs=0) as running:
+    with media_engine(ports="15000-15999") as second, node(folder, outs=0) as running:
         running.more["engine-1"] = second.control
         yield running
 

@@ -182,6 +182,14 @@ async def test_a_caller_that_hangs_up_before_the_answer_has_abandoned_it(store: 
     assert (await on.detail()).ended_by == "caller"
 
 
+async def test_a_caller_that_is_gone_before_its_record_stands_makes_nobody_ring(store: Store) -> None:
+    on = await house(store)
+    on.rules(FORWARD)
+    await on.tell(Offered("in-1", "alpha", "a1", OWN[1:], PEER[1:], "id"), ended("in-1", 487))
+    assert on.legs.dialled == []
+    assert (await on.record()).state == "abandoned"
+
+
 async def test_a_recording_is_played_and_the_next_target_follows(store: Store) -> None:
     on = await house(store)
     on.rules(sequence({"kind": "play", "what": "welcome", "repeat": 2}, {"kind": "echo"}))

@@ -351,6 +351,9 @@ async def test_an_emergency_call_without_a_marked_trunk_is_404(store: Store) -> 
     detail = await on.detail()
     assert detail.cause is not None
     assert (detail.cause.sip, detail.emergency) == (404, True)
+    assert any("emergency" in sentence for sentence in on.service.trouble())
+    on.on.clock.advance(3601)
+    assert on.service.trouble() == []
 
 
 # --- hung up ------------------------------------------------------------------------------------------------
@@ -402,3 +405,21 @@ async def test_a_draining_node_takes_no_new_calls(store: Store) -> None:
         await on.service.place(on.resource, OWN, OTHER)
     await on.offer()
     assert on.legs.of("hang_up", "in-1")[0].more == (503, 42)
+
+
+async def test_many_calls_at_once_do_not_overshoot_a_budget(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
+    await on.on.limit(daily_budget="0.30")
+    await on.on.rates(usage.voice("1", 300_000, first=6, next=6))
+    for _ in range(5):
+        await on.service.place(on.resource, OWN, OTHER)
+    await on.quiet()
+    for dialled in list(on.legs.dialled):
+        await on.tell(Answered(dialled.leg, "PCMU"))
+    for _ in range(60):
+        await on.advance(0.5)
+    assert on.service.live() == []
+    rows = await on.records()
+    assert sum(row.price for row in rows) <= 300_000
+    assert sum(row.price for row in rows) >= 270_000
+    assert await spent(on) == sum(row.price for row in rows)

@@ -1,4 +1,4 @@
-"""A gateway that starts again finds its calls, goes on with those that live, and closes the others rightly."""
+"""A gateway that starts again finds its calls, goes on with those that live, and closes the others."""
 
 from typing import Any
 
@@ -48,6 +48,7 @@ async def restarted(on: House, *resumed: Resumed, after: float = 5.0) -> House:
     for event in resumed:
         service.told(event)
     await service.resume()
+    service._resumes -= 1  # as `start` does
     await fresh.quiet()
     return fresh
 
@@ -89,9 +90,10 @@ async def test_an_echo_goes_on(store: Store) -> None:
 async def test_legs_may_be_told_after_the_rows_were_read(store: Store) -> None:
     on, out = await bridged(store)
     on = await restarted(on)
+    assert on.service.live() == []
     await on.tell(Resumed("in-1"), Resumed(out))
+    assert on.service.live()
     await on.tell(ended(out))
-    await on.advance(RESUME_SECONDS)
     assert (await on.record()).state == "completed"
 
 
@@ -120,6 +122,8 @@ async def test_a_call_that_was_not_up_is_not_gone_on_with(store: Store) -> None:
 async def test_what_nobody_knows_is_hung_up(store: Store) -> None:
     on, out = await bridged(store)
     on = await restarted(on, Resumed("in-1"), Resumed(out), Resumed("stranger"))
+    assert on.service.live()  # at once
+    await on.advance(RESUME_SECONDS)
     assert on.legs.of("hang_up", "stranger")
     await on.tell(Resumed("later"))
     assert on.legs.of("hang_up", "later")
