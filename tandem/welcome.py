@@ -1,4 +1,4 @@
-"""What a start shows: on the first, a message out and one in; on each, how to reach the node."""
+"""What a start shows: on the first, messages and calls out and in; on each, how to reach the node."""
 
 import os
 import sys
@@ -14,6 +14,8 @@ from tandem.cli.client import Client
 from tandem.cli.show import print_message
 from tandem.config.tree import SIMULATED, Configuration
 from tandem.first_start import Keepsakes
+from tandem.media_processes import CARRIER_SOCKET, socket_folder
+from tandem.welcome_calls import Carrier, show_calls
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.errors import RemoteUnavailable, TandemError
 from telephony.kernel.http.dates import format_http_date
@@ -55,7 +57,12 @@ def run(configuration: Configuration) -> None:
     keepsakes = Keepsakes(configuration.data)
     try:
         if SIMULATED in configuration.carriers and not keepsakes.welcomed.exists():
-            _first_messages(console, Patient(Client.of(configuration.data)), keepsakes)
+            client = Client.of(configuration.data)
+            _first_messages(console, Patient(client), keepsakes)
+            if configuration.calls_run():
+                control = Carrier(socket_folder(configuration) / CARRIER_SOCKET)
+                number = keepsakes.number.read_text().strip()
+                show_calls(console, client, control, client.resource(), number)
         _show(console, configuration.data, keepsakes)
     except TandemError as error:
         console.print(f"[red]{error.message}[/]")

@@ -250,8 +250,8 @@ request_route {{
     append_hf("X-Tandem-Edge: {secret}\\r\\n");
     append_hf("X-Tandem-Trunk: $avp(trunk)\\r\\n");
     append_hf("X-Tandem-Source: $proto:$si:$sp\\r\\n");
-    record_route();
-    t_on_reply("FROM_INSIDE");
+    record_route(";in=1");
+    t_on_reply("FROM_WORKER");
     t_on_failure("NEXT_WORKER");
     if (!ds_select_dst("{set}", "10")) {{
         update_stat("no_room", "+1");
@@ -298,7 +298,7 @@ route[WITHIN] {{
         if (is_method("INVITE|UPDATE")) {{
             record_route();
         }}
-        if (is_method("BYE")) {{
+        if (is_method("BYE") && check_route_param("in=1")) {{
             ds_load_unset();
         }}
         t_on_reply("FROM_INSIDE");
@@ -364,11 +364,12 @@ route[FROM_WORKER] {{
 
 onreply_route[FROM_INSIDE] {{
     remove_hf_re("^[Xx]-[Tt][Aa][Nn][Dd][Ee][Mm]-");
-    if (is_method("INVITE") && status =~ "2[0-9][0-9]") {{
+}}
+
+onreply_route[FROM_WORKER] {{
+    remove_hf_re("^[Xx]-[Tt][Aa][Nn][Dd][Ee][Mm]-");
+    if (status =~ "2[0-9][0-9]") {{
         ds_load_update();
-    }}
-    if (is_method("BYE")) {{
-        ds_load_unset();
     }}
 }}
 
@@ -392,7 +393,7 @@ failure_route[NEXT_WORKER] {{
     }}
     if (t_check_status("503") || (t_branch_timeout() && !t_branch_replied())) {{
         if (ds_next_dst()) {{
-            t_on_reply("FROM_INSIDE");
+            t_on_reply("FROM_WORKER");
             t_on_failure("NEXT_WORKER");
             t_relay();
             exit;

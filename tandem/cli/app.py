@@ -20,6 +20,8 @@ COMMANDS: Final = {
     "message": "tandem.cli.messages:message",
     "links": "tandem.cli.messages:links",
     "carriers": "tandem.cli.carriers:app",
+    "calls": "tandem.cli.calls:calls",
+    "call": "tandem.cli.calls:call",
     "receipt-ids": "tandem.cli.receipt_ids:receipt_ids",
     "numbers": "tandem.cli.numbers:app",
     "subscription": "tandem.cli.subscriptions:app",

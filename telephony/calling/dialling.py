@@ -11,7 +11,7 @@ from telephony.calling.metrics import FAILOVERS
 from telephony.calling.ports import Dialled, Ended, NoRoom
 from telephony.calling.states import LegState
 from telephony.calling.timers import Timer
-from telephony.kernel.e164 import shorten
+from telephony.kernel.e164 import parse_e164, shorten
 from telephony.kernel.errors import LimitForbids, LimitReached, Unavailable
 from telephony.kernel.ids import to_text
 
@@ -89,9 +89,12 @@ class Dialling:
                 self._why = Cause(403, 21, stranger)
                 return None, stranger
             try:
-                admission = plane.limits.call(
-                    call.resource, way.carrier.name, way.shown, self._number, again=self._again
-                )
+                if parse_e164(self._number) is None:  # a name at the resource's own SBC
+                    admission = plane.limits.call_own(call.resource, way.carrier.name, again=self._again)
+                else:
+                    admission = plane.limits.call(
+                        call.resource, way.carrier.name, way.shown, self._number, again=self._again
+                    )
             except (LimitForbids, LimitReached) as error:
                 status = 503 if isinstance(error, LimitReached) else 403
                 self._why = Cause(status, 42 if status == 503 else 57, error.message)

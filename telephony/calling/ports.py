@@ -315,6 +315,10 @@ class CallLimits(Protocol):
         """
         ...
 
+    def call_own(self, resource: ResourceId, carrier: str, *, again: bool = False) -> CallAdmission:
+        """Return what is to be counted of a call to a name at a resource's own SBC. Raises as `call`."""
+        ...
+
     def call_in(self, resource: ResourceId, carrier: str, caller: str) -> CallAdmission:
         """Return what is to be counted of a call that came. Raises LimitForbids."""
         ...

@@ -167,7 +167,8 @@ class Limiter:
     ) -> CallAdmission:
         """Return what is to be counted of a call to a number (E.164), and count it for its rate.
 
-        `again`: it goes by another carrier now, and was counted before. Raises LimitReached and LimitForbids, naming the limit: then nothing is counted.
+        `again`: it goes by another carrier now, and was counted before. Raises LimitReached and LimitForbids,
+        naming the limit: then nothing is counted.
         """
         exempt = self._exempt(resource, carrier)
         limits = self._book.ceilings(resource)
@@ -207,6 +208,18 @@ class Limiter:
         most = None if exempt else self._book.ceilings(resource).calls
         country = country_of(caller) if caller.startswith("+") else ""
         return CallAdmission(resource, country, None, "", None, "", most, None)
+
+    def call_own(self, resource: ResourceId, carrier: str, *, again: bool = False) -> CallAdmission:
+        """Return what is to be counted of a call to a name, not a number, at a resource's own SBC: it costs
+        nothing, and lies in no country.
+
+        Raises LimitReached and LimitForbids as `call` does.
+        """
+        exempt = self._exempt(resource, carrier)
+        limits = self._book.ceilings(resource)
+        if not exempt and not again:
+            self._take(resource, Kind.VOICE, Limit.CALLS_PER_SECOND, limits.calls_per_second, 1)
+        return CallAdmission(resource, "", None, "", None, "", None if exempt else limits.calls, None)
 
     def emergency(self, resource: ResourceId) -> CallAdmission:
         """Return what is to be counted of an emergency call: no limit holds, and it is free (R33)."""

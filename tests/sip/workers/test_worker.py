@@ -46,9 +46,9 @@ ENGINE = "127.0.0.9"
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerSettings]:
     settings = WorkerSettings(
-        folder=str(tmp_path_factory.mktemp("workers")), first_port=free_port(), workers=1
+        str(tmp_path_factory.mktemp("workers")), first_port=free_port(), workers=1, sources=("127.0.0.1",)
     )
-    with workers(settings, SECRET):
+    with workers(settings):
         yield settings
 
 
@@ -257,12 +257,23 @@ def test_a_call_that_we_refuse_says_why(gateway: Gateway, peer: Peer) -> None:
     assert gateway.expect(Ended).status == 404
 
 
-@pytest.mark.parametrize("extra", [[], [("X-Tandem-Edge", "guessed")], [*TRUSTED, *TRUSTED]])
-def test_what_the_edge_did_not_pass_on_is_refused(
-    gateway: Gateway, peer: Peer, extra: list[tuple[str, str]]
-) -> None:
-    peer.send(peer.make("INVITE", f"stranger{len(extra)}{peer.port}", body=OFFER, extra=extra), gateway.port)
-    assert peer.response().status == 403
+def test_what_the_edge_did_not_pass_on_is_refused(tmp_path: Path, peer: Peer) -> None:
+    settings = WorkerSettings(
+        str(tmp_path), first_port=free_port(), workers=1, edge="sip:127.0.0.1:9;lr", sources=("127.0.0.1",)
+    )
+    with workers(settings, SECRET):
+        gateway = Gateway(settings)
+        gateway.spare("leg-a")
+        strange: tuple[list[tuple[str, str]], ...] = (
+            [],
+            [("X-Tandem-Edge", "guessed")],
+            [*TRUSTED, *TRUSTED],
+        )
+        for number, extra in enumerate(([], guessed, [*TRUSTED, *TRUSTED])):
+            peer.send(peer.make("INVITE", f"stranger-{number}", body=OFFER, extra=extra), gateway.port)
+            assert peer.response().status == 403
+        assert arrived(gateway, peer, "trusted").leg == "leg-a"
+        gateway.close()
 
 
 def test_a_draining_worker_takes_no_call(gateway: Gateway, peer: Peer) -> None:

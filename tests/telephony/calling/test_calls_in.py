@@ -11,6 +11,7 @@ from telephony.calling.settings import CallSettings
 from telephony.kernel.ids import SubscriptionId, new_id, to_text
 from telephony.kernel.store import Store
 from telephony.numbers.kinds import Capabilities, Capability
+from telephony.usage.settings import LimitSettings
 from tests.support.calls import (
     OTHER,
     OWN,
@@ -417,6 +418,38 @@ async def test_a_worker_that_dies_ends_its_call_as_lost(store: Store) -> None:
     await on.tell(ended("in-1", 500, lost=True))
     assert (await on.record()).state == "lost"
     assert on.legs.of("hang_up", out)
+
+
+async def test_a_name_at_the_resources_own_sbc_is_called(store: Store) -> None:
+    on = await house(store, limits=LimitSettings())
+    name = f"resource:{to_text(on.resource)}"
+    on.trunks.all[name] = CarrierFacts(name, (trunk(name, "sbc.example.com", diversion="history-info"),))
+    on.rules({"target": {"kind": "sip", "uri": "sip:desk@SBC.example.com:5061;transport=tls"}})
+    await on.offer()
+    (dialled,) = on.legs.dialled
+    assert (dialled.trunk.carrier, dialled.trunk.name, dialled.number) == (name, "sbc.example.com", "desk")
+    assert dialled.headers[0][0] == "History-Info"
+    await on.tell(Answered(dialled.leg, "PCMU"))
+    await on.tell(ended(dialled.leg))
+    assert (await on.record()).state == "completed"
+
+
+async def test_a_uri_elsewhere_is_not_called(store: Store) -> None:
+    on = await house(store)
+    on.rules({"target": {"kind": "sip", "uri": "sip:desk@elsewhere.example.com"}})
+    await on.offer()
+    assert on.legs.dialled == []
+    assert hung(on) == (480, 3)
+
+
+async def test_an_own_number_that_is_passed_on_by_an_own_sbc_keeps_to_the_limits(store: Store) -> None:
+    on = await house(store, limits=LimitSettings())
+    name = f"resource:{to_text(on.resource)}"
+    on.trunks.all[name] = CarrierFacts(name, (trunk(name, "sbc.example.com"),))
+    on.rules({"target": {"kind": "sip", "uri": "sip:+881612345678@sbc.example.com"}})
+    await on.offer()
+    assert on.legs.dialled == []
+    assert hung(on)[0] == 403
 
 
 # --- applications -------------------------------------------------------------------------------------------
