@@ -16,6 +16,7 @@ from tandem.master_key import MasterKeyVerbs
 from tandem.openapi import with_document
 from tandem.tls import Certificates
 from telephony.alarms import admin as alarms_admin
+from telephony.calling import erase as calling_erase
 from telephony.events.erase import WEBHOOKS
 from telephony.kernel.clock import Clock
 from telephony.kernel.errors import TandemError
@@ -36,7 +37,7 @@ DRAIN_SECONDS: Final = 10.0
 """How long running requests may take to end on the further listeners."""
 
 
-ERASERS: Final = (WEBHOOKS, *sms_erase.ERASERS, FIRST_ANSWERS, OldRoutesEraser())
+ERASERS: Final = (WEBHOOKS, *sms_erase.ERASERS, *calling_erase.ERASERS, FIRST_ANSWERS, OldRoutesEraser())
 """All that is kept of people, whichever plane keeps it. Webhooks first: they tell of messages."""
 
 
@@ -59,7 +60,7 @@ class Administration:
         self._master_key = MasterKeyVerbs(
             store=store, master=master, configuration=configuration, node=node, clock=clock
         )
-        self._privacy = PrivacyVerbs(store, clock, ERASERS, (sms_erase.kept,), (named,))
+        self._privacy = PrivacyVerbs(store, clock, ERASERS, (sms_erase.kept, calling_erase.kept), (named,))
         self._told: list[Callable[[], None]] = []
         self._certificates: Certificates | None = None
         self._listeners: Listeners | None = None

@@ -30,6 +30,7 @@ from tandem.config.tree import Configuration
 from tandem.http import routes_table
 from telephony.alarms import admin as alarms_admin
 from telephony.alarms import states as alarms_states
+from telephony.calling import states as calling_states
 from telephony.events import admin as events_admin
 from telephony.events import states as events_states
 from telephony.identity import admin as identity_admin
@@ -80,6 +81,7 @@ def pages(folder: Path) -> Mapping[str, str]:
                 *_machines(identity_states),
                 *_machines(smpp_states),
                 *_machines(number_states),
+                *_machines(calling_states),
             ]
         ),
     }

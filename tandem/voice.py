@@ -1,5 +1,7 @@
 """Calls, joined to the rest: workers and engines, trunks, numbers, routes, limits, events."""
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
@@ -32,6 +34,9 @@ from telephony.routing.targets import TargetKinds
 from telephony.usage.limiter import Limiter
 
 log = structlog.get_logger(__name__)
+
+GOODBYE_SECONDS: Final = 3.0
+"""How long peers may take to hear that their calls end."""
 
 START_SECONDS: Final = 15.0
 """How long workers may take until their absence is trouble: they start after the gateway is ready."""
@@ -99,9 +104,7 @@ class VoicePlane:
             )
         )
         self.legs.listener = self.calls
-        self.routes: Sequence[Route] = (
-            admin.routes(self.calls, kinds, store, clock, knows) if self.enabled else ()
-        )
+        self.routes: Sequence[Route] = admin.routes(self.calls, kinds, store, clock, knows)
         self._patient_until = 0.0
 
     async def start(self) -> None:
@@ -120,9 +123,12 @@ class VoicePlane:
         await self.calls.start()
 
     async def stop(self) -> None:
-        """Leave the calls to workers and engines: whoever comes next goes on with them."""
+        """End the calls: the node stops, and workers with it. (After a fault the next gateway goes on.)"""
         if not self.enabled:
             return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self.calls.end_all()
         await self.calls.stop()
         await self.legs.close()
         if self._edge is not None:

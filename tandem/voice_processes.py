@@ -79,7 +79,13 @@ def worker_settings(configuration: Configuration) -> WorkerSettings:
     sip = configuration.sip
     folder = os.fspath(socket_folder(configuration))
     if not sip.has_edge():
-        return WorkerSettings(folder=folder, host=sip.address, first_port=sip.port, workers=1)
+        return WorkerSettings(
+            folder=folder,
+            host=sip.address,
+            public_host=sip.public_address,
+            first_port=sip.port,
+            workers=1,
+        )
     return WorkerSettings(
         folder=folder,
         host=LOOPBACK,

@@ -20,8 +20,6 @@ MAX_NAME: Final = 128
 """Octets of a header field's name (R6); beyond: 400."""
 MAX_FIELDS: Final = 100
 """Header fields of a message (R6); beyond: 400."""
-FLOOD: Final = 200
-"""Requests within two seconds from one address, beyond which it is not heard for a while (R3)."""
 RETRY_AFTER: Final = 5
 """Seconds that callers are asked to wait when no worker has room."""
 
@@ -110,7 +108,7 @@ def configuration(settings: EdgeSettings, secret: str) -> str:
         workers=settings.workers,
         group=PEERS_GROUP,
         set=WORKERS_SET,
-        flood=FLOOD,
+        flood=settings.flood,
         max_message=MAX_MESSAGE,
         max_uri=MAX_URI,
         long_name=MAX_NAME + 1,
@@ -190,6 +188,7 @@ modparam("statistics", "variable", "no_room")
 modparam("statistics", "variable", "not_ours")
 
 request_route {{
+    $var(outside) = 0;
     if ($si == "{host}" && $sp >= {first} && $sp <= {last}) {{
         route(FROM_WORKER);
         exit;
@@ -209,6 +208,7 @@ request_route {{
     remove_hf_re("^[Xx]-[Tt][Aa][Nn][Dd][Ee][Mm]-");
     msg_apply_changes();
     if (has_totag()) {{
+        $var(outside) = 1;
         route(WITHIN);
         exit;
     }}
@@ -295,6 +295,9 @@ route[CHECK] {{
 # Within a dialog: the way that Record-Route made, or nothing.
 route[WITHIN] {{
     if (loose_route()) {{
+        if ($var(outside) == 1) {{
+            route(TO_WORKERS_ALONE);
+        }}
         if (is_method("INVITE|UPDATE")) {{
             record_route();
         }}
@@ -313,6 +316,25 @@ route[WITHIN] {{
     }}
     sl_send_reply("481", "Call/Transaction Does Not Exist");
     exit;
+}}
+
+# A peer writes Route and Request-URI of its requests itself: it reaches workers by them, and nothing else.
+route[TO_WORKERS_ALONE] {{
+    if ($du == $null) {{
+        $var(host) = $rd;
+        $var(port) = $rp;
+    }} else {{
+        $var(host) = $dd;
+        $var(port) = $dp;
+    }}
+    $var(port) = $(var(port){{s.int}});
+    if ($var(host) != "{host}" || $var(port) < {first} || $var(port) > {last}) {{
+        update_stat("not_ours", "+1");
+        if (!is_method("ACK")) {{
+            sl_send_reply("403", "Forbidden");
+        }}
+        exit;
+    }}
 }}
 
 # What workers send: calls that they make name where they go, and prove that they are of this start.

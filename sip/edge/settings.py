@@ -26,6 +26,8 @@ class EdgeSettings(Struct, frozen=True):
     outs: int = 1
     """Workers that make calls: those after them."""
     calls_a_worker: int = 4
+    flood: int = 200
+    """Requests within two seconds from one address, beyond which it is not heard for a while (R3)."""
     processes: int = 2
     """That receive UDP; as many again receive TCP."""
 

@@ -30,8 +30,8 @@ woken. One that takes longer hangs, and counts as lost within the two seconds of
 PING_SECONDS: Final = 5.0
 """How often a worker is asked whether it is alive."""
 
-PATIENCE: Final = 2.0
-"""Seconds for its answer: four turns of its loop. One that hangs is killed, and replaced as one that died."""
+PATIENCE: Final = 1.5
+"""Seconds for its answer: three turns of its loop. One that hangs is killed, as if it had died by itself."""
 
 FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 0.5

@@ -42,6 +42,9 @@ log = structlog.get_logger(__name__)
 STUCK_SECONDS: Final = 64.0
 """After which a leg that was hung up counts as over, whatever its peer does: twice Timer B (RFC 3261 §17)."""
 
+MANY_TIMERS: Final = 64
+"""Timers of one call, after which those that are over are forgotten."""
+
 HOLD_PLAY: Final = "hold"
 RINGBACK_PLAY: Final = "ringback"
 """What plays are called that no target asked for."""
@@ -91,6 +94,8 @@ class Conversation:
     def after(self, seconds: float, act: Act) -> Timer:
         """Do something after a while, unless the call is over by then."""
         timer = self.plane.timers.after(seconds, lambda: self.put(act))
+        if len(self._timers) >= MANY_TIMERS:  # a long call's budget is looked after thousands of times
+            self._timers = {each for each in self._timers if each.act is not None}
         self._timers.add(timer)
         return timer
 

@@ -156,7 +156,8 @@ class Dialling:
             hops = call.hops + 1
             headers += passing.diversion(facts.diversion, call.own, self._number, self._reason, hops)
             self._circles[name] = (way.shown, self._number)
-            plane.passed_on[self._circles[name]] = hops
+            known = plane.passed_on.get(self._circles[name], 0)
+            plane.passed_on[self._circles[name]] = max(known, hops)  # another call's must not hide a circle
         conversation.note_leg(
             leg,
             "leg.dialled",
@@ -166,7 +167,14 @@ class Dialling:
             prefix=way.prefix,
         )
         dialled = Dialled(
-            name, facts.trunk, way.number, way.sender, self._display, way.privacy, tuple(headers)
+            name,
+            facts.trunk,
+            way.number,
+            way.sender,
+            self._display,
+            way.privacy,
+            tuple(headers),
+            beside=call.main,
         )
         try:
             await plane.legs.dial(dialled)

@@ -94,9 +94,17 @@ def test_a_flag_that_sets_nothing_is_refused(tmp_path: Path) -> None:
 def test_a_node_is_the_simulated_carrier_the_gateway_and_a_welcome_when_both_are_ready(
     tmp_path: Path,
 ) -> None:
-    found = load(environment={"TANDEM_DATA": str(tmp_path)})
+    found = load(environment={"TANDEM_DATA": str(tmp_path), "TANDEM_SIP__EDGE": "kamailio"})
     specs = decode(encode(children(found.configuration, ["tandem"], ["--set", "port=1"])))
-    names = ["simulated-carrier", "gateway", "welcome", "media-engine-0", "media-io"]
+    names = [
+        "simulated-carrier",
+        "gateway",
+        "welcome",
+        "media-engine-0",
+        "media-io",
+        "sip-workers",
+        "sip-edge",
+    ]
     assert [spec.name for spec in specs] == names
     carrier, gateway, welcome, *_ = specs
     assert gateway.argv == ("tandem", "gateway", "--set", "port=1")
@@ -110,4 +118,19 @@ def test_a_node_with_carriers_of_its_own_has_no_simulated_one() -> None:
     prefix = "TANDEM_CARRIERS__ACME__SMPP__MAIN__"
     found = load(environment={prefix + "HOST": "192.0.2.1", prefix + "SYSTEM_ID": "me"})
     names = [spec.name for spec in children(found.configuration, ["tandem"], [])]
-    assert names == ["gateway", "welcome", "media-engine-0", "media-io"]
+    assert names == ["gateway", "welcome", "media-engine-0", "media-io", "sip-workers", "sip-edge"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        ({"TANDEM_SIP__EDGE": "none"}, {"sip-edge"}),
+        ({"TANDEM_SIP__ENABLED": "false"}, {"sip-edge", "sip-workers"}),
+        ({"TANDEM_MEDIA__ENABLED": "false"}, {"sip-edge", "sip-workers", "media-io", "media-engine-0"}),
+    ],
+    ids=["without an edge", "without SIP", "without audio"],
+)
+def test_what_is_switched_off_does_not_run(settings: dict[str, str], missing: set[str]) -> None:
+    names = {spec.name for spec in children(load(environment=settings).configuration, ["tandem"], [])}
+    everything = {spec.name for spec in children(load(environment={}).configuration, ["tandem"], [])}
+    assert everything - names == missing

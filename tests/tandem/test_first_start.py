@@ -9,6 +9,7 @@ from sms.inward.targets import SUBSCRIPTIONS
 from tandem.config.load import load
 from tandem.first_routes import put_first_routes
 from tandem.first_start import FIRST_NUMBER, ensure_first_resource
+from telephony.calling.targets import VOICE_TARGETS
 from telephony.kernel.clock import SystemClock
 from telephony.kernel.ids import ResourceId
 from telephony.kernel.store import Store
@@ -27,6 +28,7 @@ from telephony.routing.targets import BASIC, TargetKinds
 
 pytestmark = pytest.mark.wire
 
+KINDS = TargetKinds((*BASIC, SUBSCRIPTIONS, *VOICE_TARGETS))
 MASTER = MasterKeys([bytes(range(32))])
 
 
@@ -71,12 +73,14 @@ async def test_a_node_begins_with_routes_that_the_operator_may_take_away(
     assert first is not None
     assert first.version == 1
     rules = msgspec.json.decode(first.document, type=RouteSet)
-    assert check_set(rules, {}, TargetKinds((*BASIC, SUBSCRIPTIONS)), operator=True) == ()
-    table = compile_inbound(rules, TargetKinds((*BASIC, SUBSCRIPTIONS)))
+    assert check_set(rules, {}, KINDS, operator=True) == ()
+    table = compile_inbound(rules, KINDS)
     for own in (FIRST_NUMBER, "+4930123456", "12345"):
         found = decide_inbound(table, Arrival(Kind.SMS, own, "+12065550100", 1))
         assert [stop.kind for stop in found.stops] == ["subscriptions"]
-        assert not decide_inbound(table, Arrival(Kind.VOICE, own, "+12065550100", 1)).stops
+    for own, kinds in ((FIRST_NUMBER, ["subscriptions", "echo"]), ("+4930123456", ["subscriptions"])):
+        found = decide_inbound(table, Arrival(Kind.VOICE, own, "+12065550100", 1))
+        assert [stop.kind for stop in found.stops] == kinds
     await store.write(PutRoutes(OPERATOR, 1, b"{}", 2))
     await first_start(store, tmp_path)
     await store.write(lambda tx: put_first_routes(tx, 3, None))

@@ -71,7 +71,9 @@ def bare(answer: Answer) -> tuple[int, Mapping[str, str], bytes]:
 class Things:
     """What the other resource has, and ids of the same form that nobody has."""
 
-    def __init__(self, home: Inside, message: str, subscription: str, token: str, user: str) -> None:
+    def __init__(
+        self, home: Inside, message: str, subscription: str, token: str, user: str, call: str
+    ) -> None:
         now = SystemClock().now()
         self.own, self.others, self.nobodys = (
             to_text(home.one.id),
@@ -85,6 +87,7 @@ class Things:
             "id": user,
             "systemId": ACCOUNT,
             "fqdn": SBC,
+            "callId": call,
         }
         self.absent = {
             "messageId": wire_id(InteractionId(new_id(now)), "outbound"),
@@ -93,6 +96,7 @@ class Things:
             "id": raw_id(home.one.id, UserId(new_id(now))),
             "systemId": "nobodys",
             "fqdn": "nobodys.example",
+            "callId": to_text(new_id(now)),
         }
 
     def ids(self, route: Route, resource: str) -> Ids:
@@ -106,6 +110,7 @@ class Things:
             "admin.resource_routes.put": {"set": {}, "version": 0},
             "admin.resource_routes.check": {"set": {}},
             "admin.limits.change": {"messagesPerSecond": 1},
+            "admin.calls.place": {"from": "+14255550100", "to": RECIPIENT},
             "events.subscriptions.create": {"name": "mine", "url": "http://127.0.0.1:1/"},
             "events.dead_letters.redrive": {"subscription": self.absent["subscription"]},
         }
@@ -131,10 +136,18 @@ async def things(home: Inside, receiver: Receiver) -> Things:
     signed = home.signed("PATCH", SIP, trunks, tenant=home.other)
     trunk = await home.ask("PATCH", SIP, trunks, {**signed, "Content-Type": "application/merge-patch+json"})
     assert trunk.status == 200, trunk
+    calling = json.dumps({"from": home.other.number, "to": RECIPIENT}).encode()
+    call = await home.administer("POST", f"{path}/calls", calling)
+    assert call.status == 201, call
     (handshake,) = receiver.received
     token = handshake.json[0]["data"]["validationUrl"].rpartition("/")[2]
     return Things(
-        home, sent.json["value"][0]["messageId"], made.json["id"], token, user.json["identity"]["id"]
+        home,
+        sent.json["value"][0]["messageId"],
+        made.json["id"],
+        token,
+        user.json["identity"]["id"],
+        call.json["callId"],
     )
 
 

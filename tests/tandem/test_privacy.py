@@ -106,7 +106,7 @@ async def _forget(home: Inside, endpoint: Receiver) -> None:
     answer = await home.administer("POST", base + "/privacy:delete", request)
     assert answer.status == 200, answer.body
     assert answer.json["erased"]["messages"] == 2
-    assert answer.json["kept"] == {"messagesNotOver": 0, "optOuts": 1}
+    assert answer.json["kept"] == {"messagesNotOver": 0, "optOuts": 1, "callsNotOver": 0}
     assert await store.read(lambda tx: places(tx, PERSON)) == {"opt_outs"}
     assert await store.read(lambda tx: places(tx, SOMEBODY)) >= {"interactions"}
     shown = await messages(home)

@@ -90,6 +90,25 @@ def routes(answer: Response) -> list[tuple[str, str]]:
     return [("Route", value) for value in reversed(answer.headers.all("Record-Route"))]
 
 
+@pytest.mark.parametrize("by_route", [True, False], ids=["by Route", "by Request-URI"])
+def test_a_peer_cannot_have_the_edge_send_to_anybody_but_workers(
+    node: Node, peer: Peer, by_route: bool
+) -> None:
+    victim = Peer()
+    try:
+        here, there = f"<sip:127.0.0.1:{node.port};lr>", f"127.0.0.1:{victim.port}"
+        extra = [("Route", here), *([("Route", f"<sip:{there};lr>")] if by_route else [])]
+        uri = f"sip:x@127.0.0.1:{node.first.port}" if by_route else f"sip:x@{there}"
+        told = f"<sip:x@{there}>;tag=made-up"
+        for method in ("BYE", "INVITE", "INFO"):
+            call = f"relay-{method}-{by_route}"
+            peer.send(peer.make(method, call, uri=uri, to=told, extra=extra), node.port)
+            assert peer.response().status == 403
+        assert victim.quiet(0.05)
+    finally:
+        victim.close()
+
+
 def test_a_worker_without_room_is_passed_over(node: Node, peer: Peer) -> None:
     """The second worker has no legs ready, and says 503: no caller ever hears that."""
     for number in range(3):

@@ -1,13 +1,15 @@
 """Calls that come, from a raw peer through a real worker and a real engine."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from sip.legs.legs import SipLegs
+from sip.media.protocol import Survey, Surveyed
 from telephony.calling.ports import Answered, Ended, Held, Offered, Played, Pressed, Silent, Sound
-from tests.support.legs import Heard, Node, Talker, carrier, node
+from tests.support.legs import Heard, Node, Talker, carrier, node, spared
 from tests.support.media import level_of, talk, ulaw_samples, ulaw_tone
 
 pytestmark = pytest.mark.wire
@@ -268,3 +270,38 @@ async def test_a_node_that_drains_takes_no_call_and_keeps_those_it_has(
     assert (await caller.response()).status == 503
     legs.drain(on=False)
     await over(gateway, caller, leg)
+
+
+async def test_call_after_call_leaves_nothing_behind(running: Node, gateway: Gateway, caller: Talker) -> None:
+    legs, heard = gateway
+    for number in range(30):
+        leg = await up(running, gateway, caller, f"one-of-many-{number}")
+        await legs.echo(leg)
+        await over(gateway, caller, leg)
+    assert heard.events == []
+    await spared(legs)
+    with contextlib.closing(running.engine.asker("gateway")) as asker:
+        found = asker.ask(Survey())
+        assert isinstance(found, Surveyed)
+        assert (len(found.legs), found.bridges) == (legs.spares(), 0)
+        assert [leg.leg for leg in found.legs if not leg.leg.startswith("in-")] == []
+
+
+async def test_four_calls_at_once_are_taken(running: Node, gateway: Gateway) -> None:
+    legs, heard = gateway
+    callers = [Talker() for _ in range(4)]
+    try:
+        for number, caller in enumerate(callers):
+            caller.invite(f"at-once-{number}", running.port())
+        names = [(await heard.expect(Offered)).leg for _ in callers]
+        assert len(set(names)) == 4
+        assert legs.room().calls == 4
+        for leg in names:
+            await legs.hang_up(leg, 486, 17)
+        for caller in callers:
+            assert (await caller.response()).status == 486
+        for leg in names:
+            assert (await heard.expect(Ended, leg)).cause.q850 == 17
+    finally:
+        for caller in callers:
+            caller.close()

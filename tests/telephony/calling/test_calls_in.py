@@ -92,8 +92,8 @@ async def test_a_number_that_nobody_has_is_404_and_counted(store: Store) -> None
 
 
 @pytest.mark.parametrize("written", ["abc", "+1" + "2" * 30, "", "12"])
-async def test_what_is_no_number_is_484(store: Store, written: str) -> None:
-    on = await house(store)
+async def test_what_is_no_number_is_484(sqlite_store: Store, written: str) -> None:
+    on = await house(sqlite_store)
     await on.tell(Offered("in-1", "alpha", "a1", written, PEER, "id"))
     assert hung(on) == (484, 28)
 
@@ -143,8 +143,8 @@ async def test_the_resources_limit_of_calls_is_busy_and_names_itself(store: Stor
     assert await on.offer("in-3") is not None
 
 
-async def test_a_trunks_channels_hold_both_ways(store: Store) -> None:
-    on = await house(store)
+async def test_a_trunks_channels_hold_both_ways(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.trunks.all["alpha"] = CarrierFacts("alpha", (trunk("alpha", "a1", channels=1),))
     assert await on.offer() is not None
     assert await on.offer("in-2") is None
@@ -153,8 +153,8 @@ async def test_a_trunks_channels_hold_both_ways(store: Store) -> None:
     assert await on.offer("in-3") is not None
 
 
-async def test_a_trunks_rate_holds(store: Store) -> None:
-    on = await house(store)
+async def test_a_trunks_rate_holds(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.trunks.all["alpha"] = CarrierFacts("alpha", (trunk("alpha", "a1"),), calls_per_second=1.0)
     assert await on.offer() is not None
     assert await on.offer("in-2") is None
@@ -191,8 +191,8 @@ async def test_a_caller_that_is_gone_before_its_record_stands_makes_nobody_ring(
     assert (await on.record()).state == "abandoned"
 
 
-async def test_a_recording_is_played_and_the_next_target_follows(store: Store) -> None:
-    on = await house(store)
+async def test_a_recording_is_played_and_the_next_target_follows(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.rules(sequence({"kind": "play", "what": "welcome", "repeat": 2}, {"kind": "echo"}))
     assert await on.offer() is not None
     (play,) = on.legs.of("play")
@@ -201,8 +201,8 @@ async def test_a_recording_is_played_and_the_next_target_follows(store: Store) -
     assert [said.what for said in on.legs.said] == ["answer", "play", "echo"]
 
 
-async def test_after_the_last_recording_the_call_is_over(store: Store) -> None:
-    on = await house(store)
+async def test_after_the_last_recording_the_call_is_over(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.rules({"target": {"kind": "play", "what": "closed"}})
     await on.offer()
     await on.tell(Played("in-1", "play-1", "end"))
@@ -211,8 +211,8 @@ async def test_after_the_last_recording_the_call_is_over(store: Store) -> None:
     assert (row.state, (await on.detail()).ended_by) == ("completed", "us")
 
 
-async def test_an_early_announcement_is_not_answered(store: Store) -> None:
-    on = await house(store)
+async def test_an_early_announcement_is_not_answered(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.rules(
         sequence({"kind": "play", "what": "closed", "early": True}, {"kind": "reject", "reason": "busy"})
     )
@@ -224,8 +224,8 @@ async def test_an_early_announcement_is_not_answered(store: Store) -> None:
     assert (await on.detail()).answered is None
 
 
-async def test_what_cannot_be_played_lets_the_next_target_follow(store: Store) -> None:
-    on = await house(store)
+async def test_what_cannot_be_played_lets_the_next_target_follow(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.rules(sequence({"kind": "play", "what": "gone"}, {"kind": "echo"}))
     await on.offer()
     await on.tell(Played("in-1", "play-1", "failed: There is no such prompt."))
@@ -246,8 +246,8 @@ async def forwarded(store: Store, *rules: dict[str, Any], **more: Any) -> tuple[
     return on, on.legs.dialled[-1].leg
 
 
-async def test_a_call_is_passed_on_with_our_number_and_diversion(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_a_call_is_passed_on_with_our_number_and_diversion(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     (dialled,) = on.legs.dialled
     assert (dialled.number, dialled.sender) == (OTHER[1:], OWN[1:])
     assert dialled.headers == (("Diversion", f"<tel:{OWN}>;reason=unconditional;counter=1"),)
@@ -265,8 +265,8 @@ async def test_a_call_is_passed_on_with_our_number_and_diversion(store: Store) -
     assert (await on.record()).state == "completed"
 
 
-async def test_early_sound_goes_to_the_caller(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_early_sound_goes_to_the_caller(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     await on.tell(rang(out, 183))
     assert [said.more for said in on.legs.of("ring", "in-1")] == [True]
     assert on.legs.of("join")
@@ -274,8 +274,8 @@ async def test_early_sound_goes_to_the_caller(store: Store) -> None:
     assert len(on.legs.of("join")) == 1
 
 
-async def test_a_caller_that_was_answered_before_hears_that_it_rings(store: Store) -> None:
-    on = await house(store)
+async def test_a_caller_that_was_answered_before_hears_that_it_rings(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.rules(sequence({"kind": "play", "what": "hello"}, FORWARD["target"]))
     await on.offer()
     await on.tell(Played("in-1", "play-1", "end"))
@@ -286,16 +286,16 @@ async def test_a_caller_that_was_answered_before_hears_that_it_rings(store: Stor
     assert on.legs.of("stop", "in-1")[-1].more == "ringback"
 
 
-async def test_the_callees_answer_is_the_callers_and_no_further_trunk_is_tried(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_the_callees_answer_is_the_callers_and_no_further_trunk_is_tried(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     await on.tell(ended(out, 486))
     assert hung(on) == (486, 17)
     assert len(on.legs.dialled) == 1
     assert (await on.record()).state == "busy"
 
 
-async def test_the_next_target_follows_when_nobody_answers_in_time(store: Store) -> None:
-    on, out = await forwarded(store, sequence(FORWARD["target"], {"kind": "echo"}, seconds=20))
+async def test_the_next_target_follows_when_nobody_answers_in_time(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store, sequence(FORWARD["target"], {"kind": "echo"}, seconds=20))
     await on.tell(rang(out))
     await on.advance(20)
     assert hung(on, out) == (0, 19)
@@ -303,8 +303,8 @@ async def test_the_next_target_follows_when_nobody_answers_in_time(store: Store)
     assert "call.no-answer" in await on.ladder()
 
 
-async def test_an_answer_that_crosses_our_cancel_is_hung_up(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_an_answer_that_crosses_our_cancel_is_hung_up(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     on.legs.stubborn.add(out)
     await on.tell(rang(out))
     await on.tell(ended("in-1", 487))
@@ -317,16 +317,16 @@ async def test_an_answer_that_crosses_our_cancel_is_hung_up(store: Store) -> Non
     assert on.service.live() == []
 
 
-async def test_the_caller_hangs_up_and_so_is_the_callee(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_the_caller_hangs_up_and_so_is_the_callee(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     await on.tell(Answered(out, "PCMU"))
     await on.tell(ended("in-1"))
     assert hung(on, out) == (0, 16)
     assert (await on.record()).state == "completed"
 
 
-async def test_a_leg_that_never_ends_is_given_up_after_64_seconds(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_a_leg_that_never_ends_is_given_up_after_64_seconds(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     await on.tell(Answered(out, "PCMU"))
     on.legs.stubborn.add(out)
     await on.tell(ended("in-1"))
@@ -336,8 +336,8 @@ async def test_a_leg_that_never_ends_is_given_up_after_64_seconds(store: Store) 
     assert (await on.record()).state == "completed"
 
 
-async def test_a_circle_stops_at_five(store: Store) -> None:
-    on = await house(store)
+async def test_a_circle_stops_at_five(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.rules(FORWARD)
     header = ("Diversion", '"a, b" <tel:+1>;counter=3, <tel:+2>;reason=unconditional')
     await on.offer("in-1", headers=(header,))
@@ -350,8 +350,8 @@ async def test_a_circle_stops_at_five(store: Store) -> None:
     assert hung(on, "in-3") == (483, 25)
 
 
-async def test_a_circle_through_the_network_is_known_without_any_header(store: Store) -> None:
-    on = await house(store)
+async def test_a_circle_through_the_network_is_known_without_any_header(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.rules(
         {"target": {"kind": "number", "number": SECOND_OWN}, "numbers": [OWN], "prefixes": []},
         {"target": {"kind": "number", "number": OWN}, "numbers": [SECOND_OWN], "prefixes": []},
@@ -365,8 +365,8 @@ async def test_a_circle_through_the_network_is_known_without_any_header(store: S
     assert len(on.legs.dialled) == 5
 
 
-async def test_digits_go_to_the_other_side_and_are_not_written_down(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_digits_go_to_the_other_side_and_are_not_written_down(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     await on.tell(Answered(out, "PCMU"))
     await on.tell(Pressed("in-1", "7", "rfc4733"), Pressed(out, "#", "info"))
     assert [(said.leg, said.more) for said in on.legs.of("press")] == [(out, "7"), ("in-1", "#")]
@@ -375,8 +375,8 @@ async def test_digits_go_to_the_other_side_and_are_not_written_down(store: Store
     assert all("7" not in one.values() for one in told)
 
 
-async def test_tones_that_both_sides_hear_are_not_sent_twice(store: Store) -> None:
-    on = await house(store)
+async def test_tones_that_both_sides_hear_are_not_sent_twice(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.rules(FORWARD)
     on.trunks.all["alpha"] = CarrierFacts("alpha", (trunk("alpha", "a1", dtmf="inband"),))
     await on.offer()
@@ -386,8 +386,8 @@ async def test_tones_that_both_sides_hear_are_not_sent_twice(store: Store) -> No
     assert [said.more for said in on.legs.of("press")] == ["8"]
 
 
-async def test_whoever_is_held_hears_music(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_whoever_is_held_hears_music(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     await on.tell(Answered(out, "PCMU"))
     await on.tell(Held("in-1", True))
     assert on.legs.of("play", out)[-1].more == ("hold", "music", 0)
@@ -397,31 +397,31 @@ async def test_whoever_is_held_hears_music(store: Store) -> None:
     assert on.legs.of("stop", out)[-1].more == "hold"
 
 
-async def test_hold_is_passed_on_where_that_is_wanted(store: Store) -> None:
-    on, out = await forwarded(store, settings=CallSettings(hold="pass"))
+async def test_hold_is_passed_on_where_that_is_wanted(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store, settings=CallSettings(hold="pass"))
     await on.tell(Answered(out, "PCMU"))
     await on.tell(Held(out, True), Held(out, False))
     assert [said.more for said in on.legs.of("hold", "in-1")] == [True, False]
 
 
-async def test_no_sound_ends_both(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_no_sound_ends_both(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     await on.tell(Answered(out, "PCMU"))
     await on.tell(Silent("in-1"))
     assert hung(on)[1] == hung(on, out)[1] == 102
     assert (await on.detail()).ended_by == "us"
 
 
-async def test_a_worker_that_dies_ends_its_call_as_lost(store: Store) -> None:
-    on, out = await forwarded(store)
+async def test_a_worker_that_dies_ends_its_call_as_lost(sqlite_store: Store) -> None:
+    on, out = await forwarded(sqlite_store)
     await on.tell(Answered(out, "PCMU"))
     await on.tell(ended("in-1", 500, lost=True))
     assert (await on.record()).state == "lost"
     assert on.legs.of("hang_up", out)
 
 
-async def test_a_name_at_the_resources_own_sbc_is_called(store: Store) -> None:
-    on = await house(store, limits=LimitSettings())
+async def test_a_name_at_the_resources_own_sbc_is_called(sqlite_store: Store) -> None:
+    on = await house(sqlite_store, limits=LimitSettings())
     name = f"resource:{to_text(on.resource)}"
     on.trunks.all[name] = CarrierFacts(name, (trunk(name, "sbc.example.com", diversion="history-info"),))
     on.rules({"target": {"kind": "sip", "uri": "sip:desk@SBC.example.com:5061;transport=tls"}})
@@ -434,16 +434,16 @@ async def test_a_name_at_the_resources_own_sbc_is_called(store: Store) -> None:
     assert (await on.record()).state == "completed"
 
 
-async def test_a_uri_elsewhere_is_not_called(store: Store) -> None:
-    on = await house(store)
+async def test_a_uri_elsewhere_is_not_called(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.rules({"target": {"kind": "sip", "uri": "sip:desk@elsewhere.example.com"}})
     await on.offer()
     assert on.legs.dialled == []
     assert hung(on) == (480, 3)
 
 
-async def test_an_own_number_that_is_passed_on_by_an_own_sbc_keeps_to_the_limits(store: Store) -> None:
-    on = await house(store, limits=LimitSettings())
+async def test_an_own_number_that_is_passed_on_by_an_own_sbc_keeps_to_the_limits(sqlite_store: Store) -> None:
+    on = await house(sqlite_store, limits=LimitSettings())
     name = f"resource:{to_text(on.resource)}"
     on.trunks.all[name] = CarrierFacts(name, (trunk(name, "sbc.example.com"),))
     on.rules({"target": {"kind": "sip", "uri": "sip:+881612345678@sbc.example.com"}})

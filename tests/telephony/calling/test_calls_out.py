@@ -74,8 +74,8 @@ async def test_a_call_goes_out_is_answered_and_recorded(store: Store) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
-async def test_a_trunk_that_fails_is_followed_by_the_next(store: Store, status: int) -> None:
-    on = await placed(store)
+async def test_a_trunk_that_fails_is_followed_by_the_next(sqlite_store: Store, status: int) -> None:
+    on = await placed(sqlite_store)
     await on.tell(ended(last(on), status))
     assert [one.trunk.name for one in on.legs.dialled] == ["a1", "a2"]
     told = [entry.data for entry in await on.timeline() if entry.kind == "call.way-failed"]
@@ -83,8 +83,8 @@ async def test_a_trunk_that_fails_is_followed_by_the_next(store: Store, status: 
 
 
 @pytest.mark.parametrize("status", [403, 404, 480, 484, 486, 487, 600, 603, 604, 607, 608, 302])
-async def test_an_answer_of_the_callee_is_final(store: Store, status: int) -> None:
-    on = await placed(store)
+async def test_an_answer_of_the_callee_is_final(sqlite_store: Store, status: int) -> None:
+    on = await placed(sqlite_store)
     await on.tell(ended(last(on), status))
     assert len(on.legs.dialled) == 1
     detail = await on.detail()
@@ -93,8 +93,10 @@ async def test_an_answer_of_the_callee_is_final(store: Store, status: int) -> No
     assert (await on.record()).ended is not None
 
 
-async def test_silence_and_a_dead_worker_are_followed_by_the_next_three_trunks_at_most(store: Store) -> None:
-    on = await placed(store)
+async def test_silence_and_a_dead_worker_are_followed_by_the_next_three_trunks_at_most(
+    sqlite_store: Store,
+) -> None:
+    on = await placed(sqlite_store)
     on.trunks.all["beta"] = CarrierFacts("beta", (trunk("beta", "b1"), trunk("beta", "b2")))
     assert on.legs.dialled[0].heard_within == 4.0
     await on.tell(ended(last(on), 408, unheard=True))
@@ -108,14 +110,14 @@ async def test_silence_and_a_dead_worker_are_followed_by_the_next_three_trunks_a
     assert on.service.plane.ceilings.held == 0
 
 
-async def test_after_it_rang_no_other_trunk_is_tried(store: Store) -> None:
-    on = await placed(store)
+async def test_after_it_rang_no_other_trunk_is_tried(sqlite_store: Store) -> None:
+    on = await placed(sqlite_store)
     await on.tell(rang(last(on)), ended(last(on), 503))
     assert len(on.legs.dialled) == 1
 
 
-async def test_488_is_followed_by_a_trunk_of_other_codecs_alone(store: Store) -> None:
-    on = await placed(store)
+async def test_488_is_followed_by_a_trunk_of_other_codecs_alone(sqlite_store: Store) -> None:
+    on = await placed(sqlite_store)
     await on.tell(ended(last(on), 488))
     assert len(on.legs.dialled) == 1
     on.trunks.all["alpha"] = CarrierFacts(
@@ -127,8 +129,8 @@ async def test_488_is_followed_by_a_trunk_of_other_codecs_alone(store: Store) ->
     assert [one.trunk.name for one in on.legs.dialled] == ["a1", "a1", "a2"]
 
 
-async def test_nobody_answers(store: Store) -> None:
-    on = await placed(store, settings=CallSettings(ring_seconds=25))
+async def test_nobody_answers(sqlite_store: Store) -> None:
+    on = await placed(sqlite_store, settings=CallSettings(ring_seconds=25))
     await on.tell(rang(last(on)))
     await on.advance(24.9)
     assert on.service.live()
@@ -181,8 +183,8 @@ async def test_what_is_no_number_or_has_no_route_is_said(store: Store) -> None:
         await on.service.place(on.resource, OWN, OTHER)
 
 
-async def test_a_trunk_without_a_free_channel_is_left_out(store: Store) -> None:
-    on = await house(store)
+async def test_a_trunk_without_a_free_channel_is_left_out(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.trunks.all["alpha"] = CarrierFacts(
         "alpha", (trunk("alpha", "a1", channels=0), trunk("alpha", "a2", priority=1, calls_per_second=1.0))
     )
@@ -196,8 +198,8 @@ async def test_a_trunk_without_a_free_channel_is_left_out(store: Store) -> None:
     assert [entry.kind for entry in await on.timeline(row)].count("call.way-skipped") == 3
 
 
-async def test_a_trunk_that_is_down_is_left_out_unless_all_are(store: Store) -> None:
-    on = await house(store)
+async def test_a_trunk_that_is_down_is_left_out_unless_all_are(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.trunks.all["alpha"] = CarrierFacts("alpha", (trunk("alpha", "a1", up=False), trunk("alpha", "a2")))
     await on.service.place(on.resource, OWN, OTHER)
     await on.quiet()
@@ -212,8 +214,8 @@ async def test_a_trunk_that_is_down_is_left_out_unless_all_are(store: Store) -> 
     assert on.legs.dialled[-1].trunk.name == "a1"
 
 
-async def test_a_node_without_room_says_so(store: Store) -> None:
-    on = await house(store)
+async def test_a_node_without_room_says_so(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.legs.rooms = 0
     await on.service.place(on.resource, OWN, OTHER)
     await on.quiet()
@@ -373,8 +375,8 @@ async def test_a_call_is_hung_up_by_request(store: Store) -> None:
         await on.service.hang_up(on.resource, InteractionId(b"0" * 16))
 
 
-async def test_a_placed_call_is_joined_to_another_number(store: Store) -> None:
-    on = await house(store)
+async def test_a_placed_call_is_joined_to_another_number(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     await on.service.place(on.resource, OWN, OTHER, on.stop_of({"kind": "number", "number": PEER}))
     await on.quiet()
     first = last(on)
@@ -389,8 +391,8 @@ async def test_a_placed_call_is_joined_to_another_number(store: Store) -> None:
     assert on.legs.of("hang_up", second)
 
 
-async def test_a_call_is_ended_when_it_is_as_long_as_calls_may_be(store: Store) -> None:
-    on = await placed(store, settings=CallSettings(most_hours=1))
+async def test_a_call_is_ended_when_it_is_as_long_as_calls_may_be(sqlite_store: Store) -> None:
+    on = await placed(sqlite_store, settings=CallSettings(most_hours=1))
     await on.tell(Answered(last(on), "PCMU"))
     await on.advance(3599)
     assert on.service.live()
@@ -398,8 +400,8 @@ async def test_a_call_is_ended_when_it_is_as_long_as_calls_may_be(store: Store) 
     assert not on.service.live()
 
 
-async def test_a_draining_node_takes_no_new_calls(store: Store) -> None:
-    on = await house(store)
+async def test_a_draining_node_takes_no_new_calls(sqlite_store: Store) -> None:
+    on = await house(sqlite_store)
     on.service.draining = True
     with pytest.raises(Unavailable):
         await on.service.place(on.resource, OWN, OTHER)

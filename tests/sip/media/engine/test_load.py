@@ -63,13 +63,15 @@ def load() -> Iterator[Load]:
 
 def carry(load: Load, streams: int, seconds: float) -> tuple[Outcome, Watch]:
     """Let streams run through an engine of their own, and watch it."""
-    with engine("--io", "sockets", "--max-legs", "6000", ports="30000-39999") as running:
+    ports = scale(None, "30000-39999")  # small runs may overlap
+    with engine("--io", "sockets", "--max-legs", "6000", ports=ports) as running:
         asker, watch = running.asker("load"), Watch(running.asker("load"))
         target = Ours(asker, running.pid, (PCMU, PCMA), shared=False)
         thread = threading.Thread(target=watch.run, daemon=True)
         thread.start()
         try:
             outcome, _, _ = measure(target, load, streams, seconds, both=False, shared=False, wide=False)
+            watch.loads.append(asker.load())
         finally:
             watch.done.set()
             thread.join()
@@ -85,8 +87,6 @@ def test_a_busy_engine_is_in_time_loses_nothing_and_answers_at_once(load: Load, 
     if full_scale():
         streams = min(MOST, round(FIRST * WANTED / watch.busy))
         outcome, watch = carry(load, streams, 600.0)
-    assert outcome.lost == 0
-    assert outcome.wrong == 0
     slowest, usual = max(watch.answers_ms), float(np.percentile(watch.answers_ms, 99))
     late = watch.loads[-1].late_ticks
     promise(
@@ -98,9 +98,15 @@ def test_a_busy_engine_is_in_time_loses_nothing_and_answers_at_once(load: Load, 
         answer_p99_ms=usual,
         slowest_answer_ms=slowest,
         delay_p99_ms=outcome.p99_ms,
+        sent=outcome.sent,
+        lost=outcome.lost,
+        wrong=outcome.wrong,
+        bursts_the_load_sent_late=outcome.late_sends,
     )
+    assert outcome.wrong == 0
+    assert outcome.lost <= watch.loads[-1].shed, "what is lost is what was too old, and is counted"
     assert np.median(watch.answers_ms) < 10.0
     if full_scale():  # beside a hundred other tests a machine may be busy with them
-        assert late == 0
+        assert (late, outcome.lost) == (0, 0)
         assert usual < 10.0
         assert outcome.p99_ms < 25.0
