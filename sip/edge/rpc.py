@@ -40,7 +40,9 @@ class Rpc:
                     await loop.sock_sendall(channel, msgspec.json.encode(question))
                     answer = msgspec.json.decode(await loop.sock_recv(channel, MAX_ANSWER))
             except (OSError, TimeoutError, msgspec.MsgspecError) as error:
-                raise RemoteUnavailable(f"The SIP edge does not answer: {str(error) or 'too slow'}.") from error
+                raise RemoteUnavailable(
+                    f"The SIP edge does not answer: {str(error) or 'too slow'}."
+                ) from error
             finally:
                 with contextlib.suppress(OSError):
                     mine.unlink()

@@ -195,6 +195,9 @@ class Talker:
         audio = parse_sdp(body).audio
         assert audio is not None
         self.sound.target = ("127.0.0.1", audio.port)
+        self.sound.socket.connect(self.sound.target)  # what others still send to a port of old is not heard
+        self.sound.listen()
+        self.sound.heard.clear()
 
     async def request(self, method: str) -> Request:
         """Return the next request of a method."""

@@ -24,8 +24,8 @@ import pytest
 from tests.support.scale import full_scale
 
 PROMISES: Final = {
-    "R1": "Every message of RFC 4475 over UDP and TCP: an OPTIONS after each is answered, no restart; none of "
-    "the invalid ones makes a call.",
+    "R1": "Every message of RFC 4475 over UDP and TCP: an OPTIONS after each is answered, no restart; none "
+    "of the invalid ones makes a call.",
     "R2": "Mutated SIP messages and mutated SDPs: no OPTIONS between them goes unanswered.",
     "R3": "A flood from one address: it is not heard, and a call of another address comes in.",
     "R12": "RTP from another address than the negotiated or latched one: at most 5 packets before latching, "
