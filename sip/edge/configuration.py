@@ -37,13 +37,14 @@ WORKERS_SET: Final = 1
 def peers(trunks: Iterable[TrunkFacts]) -> str:
     """Return the table of whose calls may come: group, network, mask, port (any), trunk.
 
-    The longest networks stand first: the first that fits decides.
+    The longest networks stand first: the first that fits decides. A trunk that has to prove itself by digest
+    as well is left out: its address alone must not be enough.
     """
     rows = [
         (network, facts)
         for facts in trunks
         for network in map(ip_network, facts.addresses)
-        if network.version == 4 and _LABEL.match(facts.label)
+        if network.version == 4 and facts.challenge is None and _LABEL.match(facts.label)
     ]
     rows.sort(key=lambda row: (-row[0].prefixlen, row[1].priority, row[1].label))
     lines = (

@@ -227,6 +227,8 @@ class WorkerClient:
                 log.exception("sip.worker_event_failed", worker=self.number, told=type(event).__name__)
 
     def _take(self, event: Event) -> None:
+        if isinstance(event, Pong):
+            return
         if isinstance(event, Ready):
             fresh = event.pid != self._pid
             if fresh:
@@ -234,7 +236,7 @@ class WorkerClient:
             self._pid, self.ready, self._left = event.pid, event, event.following
             self._target = (self._target[0], event.port)
             self._watcher.worker_back(self.number, event, fresh=fresh)
-        elif not isinstance(event, Pong):
+        else:
             self._watcher.worker_event(self.number, event)
             if not self._left:
                 return

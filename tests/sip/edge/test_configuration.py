@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from carriers.model.sip import SipDigest
 from sip.edge.configuration import configuration, peers, workers
 from sip.edge.settings import EdgeSettings
 from sip.legs.trunks import TrunkFacts
+from telephony.kernel.secret import Secret
 
 pytestmark = pytest.mark.unit
 
@@ -70,3 +73,8 @@ def test_ports_and_secret_stand_in_the_script() -> None:
 def test_behind_address_translation_peers_are_told_the_public_address() -> None:
     edge = EdgeSettings(folder=Path("/x"), address="10.0.0.5", public_address="203.0.113.9")
     assert "listen=udp:10.0.0.5:5060 advertise 203.0.113.9:5060" in configuration(edge, SECRET)
+
+
+def test_a_trunk_that_has_to_prove_itself_is_not_let_in_by_its_address_alone() -> None:
+    digest = SipDigest(username="u", password=Secret("p"))
+    assert peers([replace(facts("a", "b", "192.0.2.1"), challenge=digest)]) == ""
