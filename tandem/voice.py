@@ -12,8 +12,8 @@ from carriers.model.carrier import Carrier
 from sip.edge.edge import Edge
 from sip.legs.legs import SipLegs
 from sip.legs.settings import LegSettings
-from sip.legs.targets import Literal
 from sip.legs.trunks import TrunkDirectory
+from sip.naming.system import SystemFinder
 from tandem.config.tree import ANY_HOST, Configuration
 from tandem.media import MediaPlane
 from tandem.media_processes import make_socket_folder, socket_folder
@@ -83,7 +83,7 @@ class VoicePlane:
             fleet_settings(configuration),
             media.engines,
             trunks,
-            Literal(),
+            SystemFinder(clock),
             media.io,
         )
         self.calls = CallService(

@@ -33,7 +33,7 @@ class Carrier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     smpp: dict[str, SmppLink] = {}
     """Links by name: all that are bound carry its messages together."""
     sip: dict[str, SipTrunk] = {}
-    """SIP trunks by name, tried by priority and weight. Used by the voice plane."""
+    """SIP trunks by name, tried by priority and weight."""
     numbers: dict[str, NumberBlock] = {}
     """Blocks of numbers that it delivers, by a name of yours."""
     formats: NumberFormats | None = None
@@ -44,9 +44,9 @@ class Carrier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rates: SheetName = ""
     """The rate sheet that it charges by. Empty: the one of `tandem rates use --carrier`, if any."""
     codecs: Annotated[tuple[Codec, ...], Meta(min_length=1, max_length=4)] = ("PCMA", "PCMU")
-    """Codecs of its calls, the best one first. Used by the voice plane."""
+    """Codecs of its calls, the best one first."""
     quirks: Annotated[tuple[Quirk, ...], Meta(max_length=len(Quirk))] = ()
-    """What it does otherwise than the standards say, by name. Used by the voice plane."""
+    """What it does otherwise than the standards say, by name."""
     addressing: Addressing = Addressing()
     sender_per_second: PerSecond | None = None
     """Messages (parts) a second from each sender over all links of this node. Unset: no limit."""

@@ -16,8 +16,8 @@ class CarrierLimits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Ceilings of one carrier; those of a link or a trunk hold besides."""
 
     calls_per_second: PerSecond | None = None
-    """New calls a second over all trunks, both ways. Unset: no limit. Used by the voice plane."""
+    """New calls a second over all trunks, both ways. Unset: no limit."""
     channels: Channels | None = None
-    """Calls at once over all trunks, both ways; 0: none. Unset: no limit. Used by the voice plane."""
+    """Calls at once over all trunks, both ways; 0: none. Unset: no limit."""
     texts_per_second: PerSecond | None = None
     """Messages (parts) a second over all links of this node. Unset: no limit."""

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Quirk(StrEnum):
-    """What a carrier does otherwise, and what is done about it. Used by the voice plane."""
+    """What a carrier does otherwise, and what is done about it."""
 
     NO_OPTIONS = "no-options"
     """It answers no OPTIONS, or counts them as an attack: none are sent, and the results of calls alone tell

@@ -1,7 +1,4 @@
-"""A SIP trunk to a carrier as data: how it is reached, who may come from there, what it wants.
-
-Used by the voice plane. Until that runs, a trunk is checked and kept, and no call goes by it.
-"""
+"""A SIP trunk to a carrier as data: how it is reached, who may come from there, what it wants."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -95,7 +92,7 @@ class SipHeaders(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class SipTrunk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One SIP trunk to a carrier. Used by the voice plane."""
+    """One SIP trunk to a carrier."""
 
     host: Annotated[str, Meta(max_length=255, pattern=r'^[^\s/@"<>;]+$')]
     """Name or address that calls are sent to. A name is looked up by NAPTR and SRV when `port` is unset."""
