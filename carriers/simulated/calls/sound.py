@@ -7,6 +7,8 @@ from the engine's.
 import math
 from typing import Final
 
+import numpy as np
+
 RATE: Final = 8000
 FRAME: Final = 160
 """Samples of 20 ms."""
@@ -75,8 +77,15 @@ def level_of(octets: bytes, hertz: float) -> float:
 
 
 def loudest(octets: bytes, low: int = 300, high: int = 3400, step: int = 25) -> tuple[float, float]:
-    """Return the strongest of the frequencies of telephony in µ-law octets, and its level in dBm0."""
-    return max(
-        ((float(hertz), level_of(octets, hertz)) for hertz in range(low, high, step)),
-        key=lambda pair: pair[1],
-    )
+    """Return the strongest of the frequencies of telephony in µ-law octets, and its level in dBm0.
+
+    All frequencies at once: one after the other they would take half a second from every telephone's sound.
+    """
+    frequencies = range(low, high, step)
+    if not octets:
+        return float(frequencies[0]), -99.0
+    samples = np.array(_DECODED, np.float64)[np.frombuffer(octets, np.uint8)]
+    places = np.arange(len(octets)) * (2j * math.pi / RATE)
+    amplitudes = [2 * abs(samples @ np.exp(-hertz * places)) / len(octets) for hertz in frequencies]
+    best = max(range(len(frequencies)), key=amplitudes.__getitem__)
+    return float(frequencies[best]), level_of(octets, frequencies[best])

@@ -27,3 +27,10 @@ def test_a_tone_is_heard_as_loud_as_it_was_made(hertz: float, dbm0: float) -> No
 
 def test_silence_has_no_tone() -> None:
     assert level_of(SILENCE * 10, 425.0) == -99.0
+
+
+@pytest.mark.parametrize("hertz", [300, 425, 700, 1000, 1350, 3375])
+def test_the_loudest_frequency_is_the_one_whose_level_is_highest(hertz: int) -> None:
+    source = ToneSource(hertz)
+    octets = b"".join(source.frame() for _ in range(25))
+    assert loudest(octets) == (float(hertz), max(level_of(octets, each) for each in range(300, 3400, 25)))
