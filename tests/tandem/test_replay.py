@@ -81,7 +81,7 @@ async def test_the_set_in_force_changes_nothing(home: Inside, tmp_path: Path) ->
     (tmp_path / "routes.toml").write_text(
         '[[routes]]\nid = "by-the-number"\nkind = "sms"\ntarget = "@number"\n'
     )
-    assert [one["id"] for one in found["set"]["routes"]] == ["by-the-number"]
+    assert [one["id"] for one in found["set"]["routes"]] == ["by-the-number", "calls-by-the-number"]
     done = await run(home, tmp_path, "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)

@@ -54,7 +54,7 @@ def test_a_stranger_is_not_heard_in_a_recording(
     recorded = recorder.samples(5)
     injected = max(level_of(recorded[at : at + 800], 1000) for at in range(0, len(recorded) - 800, 400))
     assert injected < -45
-    assert level_of(recorded[1600:4800], 440) > -12
+    assert level_of(recorded[1600:4800], 440) > -16  # -10, and a frame or two concealed on a busy machine
     statistics = asker.quality("a")
     assert statistics.received == 45
     assert statistics.foreign == 40 + 5 * (latch is say.Latch.NEVER)
