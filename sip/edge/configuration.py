@@ -405,6 +405,15 @@ failure_route[UNHEARD] {{
     if (!t_is_canceled() && t_branch_timeout() && !t_branch_replied()) {{
         append_to_reply("X-Tandem-Unheard: silence\\r\\n");
         t_reply("408", "Request Timeout");
+        exit;
+    }}
+    # A proxy would make 500 of it (RFC 3261 §16.7); our own side asks another trunk, and wants to know why.
+    if (!t_is_canceled() && t_check_status("503")) {{
+        $var(why) = $(T_rpl($hdr(Reason)));
+        if ($var(why) =~ "^[ -~]+$") {{
+            append_to_reply("Reason: $var(why)\\r\\n");
+        }}
+        t_reply("503", "$T_reply_reason");
     }}
 }}
 

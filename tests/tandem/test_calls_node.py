@@ -110,7 +110,12 @@ def test_a_caller_hears_itself_and_its_digits_are_taken(phones: Telephones) -> N
 
 @pytest.mark.parametrize(
     ("number", "status", "state"),
-    [("+12065550123", 486, "busy"), ("+12065550124", 603, None), ("+12065550125", 404, None)],
+    [
+        ("+12065550123", 486, "busy"),
+        ("+12065550124", 603, None),
+        ("+12065550125", 404, None),
+        ("+12065550126", 503, "unreached"),
+    ],
 )
 def test_a_refusal_is_told_with_its_cause(
     phones: Telephones, number: str, status: int, state: str | None

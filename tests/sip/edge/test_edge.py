@@ -228,3 +228,21 @@ def test_a_peer_that_says_nothing_is_told_of_as_such_within_four_seconds(node: N
     ended = node.out.expect(Ended)
     assert ended.status == 408
     assert [each.value for each in ended.headers if each.name == "X-Tandem-Unheard"] == ["silence"]
+
+
+def test_a_trunk_without_a_circuit_is_told_of_as_it_said_it(node: Node, peer: Peer) -> None:
+    dial = Dial(
+        "out-4",
+        Place("leg", "127.0.0.1", 20_000),
+        "sip:+493012345@carrier.example",
+        "<sip:+14255550100@127.0.0.1>",
+        headers=(
+            Header("X-Tandem-To", f"<sip:127.0.0.1:{peer.port};transport=udp>"),
+            Header("X-Tandem-Edge", SECRET),
+        ),
+    )
+    node.out.do(dial)
+    peer.say(peer.request("INVITE"), 503, "No Circuit", Reason="Q.850;cause=34")
+    ended = node.out.expect(Ended)
+    assert (ended.status, ended.reason) == (503, "No Circuit")
+    assert [each.value for each in ended.headers if each.name == "Reason"] == ["Q.850;cause=34"]
